@@ -1,0 +1,79 @@
+"""What one result is: a retriever on a dataset under a protocol with a seed, and its key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from retrievers.base import RetrieverSpec
+
+SCHEMA = 1
+
+Status = Literal["done", "failed"]
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """Everything that decides a result, and nothing else.
+
+    code  digest of the source that computes it, so that no result outlives its code
+    """
+
+    retriever: RetrieverSpec
+    dataset: str
+    protocol: str
+    dataset_digest: str
+    synthetic: bool
+    seed: int
+    k: int
+    code: str
+
+    @property
+    def key(self) -> str:
+        """32 hexadecimal digits naming the folder of this result."""
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure with the bounds of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One stored result.
+
+    metrics      "R@1", "R@5", "R@10", "MRR@10" as fractions of 1
+    counts       "gallery", "queries", "train_items", "train_captions", ...
+    seconds      phase -> seconds, prefixed "fit/", "index/", "search/"
+    memory       "peak_bytes" of the process, "index_bytes" needed to serve
+    diagnostics  what the retriever says of itself (collision ceiling, accuracy per token, ...)
+    machine      processor, cores, threads, accelerator, memory, system
+    versions     package -> version
+    revision     git commit, "+changes" where the tree was not clean, "" outside a checkout
+    reason       why a failed cell failed, a sentence
+    """
+
+    spec: CellSpec
+    status: Status
+    created: str
+    command: str
+    reason: str = ""
+    metrics: Mapping[str, Measure] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    memory: Mapping[str, int] = field(default_factory=dict)
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
+    notes: tuple[str, ...] = ()
+    schema: int = SCHEMA

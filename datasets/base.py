@@ -1,0 +1,109 @@
+"""What a dataset is: items, captions and queries, in plain frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Modality = Literal["image", "audio", "video"]
+IntArray = npt.NDArray[np.int64]
+ByteArray = npt.NDArray[np.uint8]
+
+
+class DatasetError(Exception):
+    """A dataset that cannot be used as it stands; the message says what to do about it."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that can be retrieved.
+
+    ``media`` is the file, decoded when it is needed, or the decoded array itself
+    (an image is uint8 [height, width, 3]). Two items are equal when id and modality are.
+    """
+
+    id: str
+    modality: Modality
+    media: Path | ByteArray = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A text and the ids of the items that answer it."""
+
+    id: str
+    text: str
+    relevant: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Captions with the items that they describe: ``captions[i]`` is of ``items[rows[i]]``."""
+
+    items: tuple[Item, ...]
+    captions: tuple[str, ...]
+    rows: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.captions) != len(self.rows):
+            raise ValueError(f"{len(self.captions)} captions but {len(self.rows)} rows")
+        if self.rows and not (min(self.rows) >= 0 and max(self.rows) < len(self.items)):
+            raise ValueError("a caption points at an item that is not there")
+
+    @staticmethod
+    def empty() -> Pairs:
+        return Pairs((), (), ())
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One media file that cannot be used, and why."""
+
+    item_id: str
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset under one protocol.
+
+    The human captions of the test items are in ``queries`` and nowhere else: a retriever is
+    given ``train``, ``validation``, ``gallery`` and the texts of the queries.
+
+    protocol   the card's name for split and relevance rule; renamed when the gallery is partial
+    digest     hash of every id, caption and media byte that decides a result
+    synthetic  True for the procedural twins: never shown beside a published figure
+    notes      sentences a reader of the results must see (gaps, duplicates, caps)
+    """
+
+    name: str
+    protocol: str
+    modality: Modality
+    train: Pairs
+    validation: Pairs
+    gallery: tuple[Item, ...]
+    queries: tuple[Query, ...]
+    digest: str
+    synthetic: bool
+    licence: str
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        test = {item.id for item in self.gallery}
+        if len(test) != len(self.gallery):
+            raise DatasetError(f"{self.name}: the gallery holds an id twice")
+        for part, pairs in (("train", self.train), ("validation", self.validation)):
+            shared = test.intersection(item.id for item in pairs.items)
+            if shared:
+                raise DatasetError(
+                    f"{self.name}: {len(shared)} test items are also in {part}, "
+                    f"e.g. {sorted(shared)[0]!r}"
+                )
+        for query in self.queries:
+            if not query.relevant or not test.issuperset(query.relevant):
+                raise DatasetError(f"{self.name}: query {query.id!r} has no answer in the gallery")

@@ -1,0 +1,229 @@
+"""The contract between the harness and everything that can rank media for a text.
+
+A retriever is built by its adapter (see ``retrievers.registry``), learns from training pairs,
+indexes a gallery and answers text queries. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from datasets.base import Item, Modality, Pairs
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+Paradigm = Literal["dual tower", "single tower", "generative"]
+Weights = Literal["trained here", "pretrained", "random"]
+
+
+class WeightsAbsent(Exception):
+    """Weights that a retriever needs are not there; the message says how to get them."""
+
+
+@dataclass(frozen=True)
+class RetrieverSpec:
+    """Everything that names a retriever and decides what it answers.
+
+    checkpoint  role -> hub id or local path as the user gave it
+    revision    role -> fingerprint of the weights that were read (empty when trained here)
+    options     every setting that decides a result; values are JSON scalars
+    """
+
+    name: str
+    paradigm: Paradigm
+    modalities: tuple[Modality, ...]
+    weights: Weights
+    licence: str
+    checkpoint: Mapping[str, str] = field(default_factory=dict)
+    revision: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Work done by one search, summed over its queries."""
+
+    vectors_compared: int = 0
+    pairs_scored: int = 0
+    tokens_decoded: int = 0
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The best ``k`` indexed items for each query.
+
+    ids     [queries, k] row numbers of the indexed items, -1 where fewer than k were found
+    scores  [queries, k] descending, -inf where ids is -1
+    """
+
+    ids: IntArray
+    scores: FloatArray
+    cost: Cost = Cost()
+
+    def __post_init__(self) -> None:
+        if self.ids.ndim != 2 or self.ids.shape != self.scores.shape:
+            raise ValueError(f"ids {self.ids.shape} and scores {self.scores.shape} differ")
+
+
+@dataclass(frozen=True)
+class IndexStats:
+    """What indexing cost: seconds by phase, and the bytes that serving needs per gallery."""
+
+    seconds: Mapping[str, float]
+    bytes: int
+
+
+class Retriever(Protocol):
+    """Ranks gallery items for text queries."""
+
+    @property
+    def spec(self) -> RetrieverSpec: ...
+
+    def fit(self, train: Pairs, validation: Pairs) -> Mapping[str, float]:
+        """Learn from pairs, choosing on ``validation``; a zero-shot retriever does nothing.
+
+        Returns seconds by phase.
+        """
+        ...
+
+    def index(self, items: Sequence[Item]) -> IndexStats:
+        """Replace the gallery. A generative retriever learns its gallery here."""
+        ...
+
+    def search(self, queries: Sequence[str], k: int) -> Ranking:
+        """Rank the gallery. Host arrays: when it returns, all device work has finished.
+
+        Raises ValueError when k < 1 or when nothing was indexed.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write all that ``search`` needs, without pickle."""
+        ...
+
+    def load(self, folder: Path) -> None:
+        """Restore what ``save`` wrote into a retriever built with the same settings."""
+        ...
+
+
+@runtime_checkable
+class Updatable(Protocol):
+    """A retriever whose gallery can change without indexing it anew."""
+
+    def add(self, items: Sequence[Item]) -> None: ...
+
+    def remove(self, ids: Sequence[str]) -> None: ...
+
+
+@runtime_checkable
+class Diagnosable(Protocol):
+    """A retriever that can say where its answers are lost.
+
+    The harness calls it after the ranking is taken, since it is shown the right answers.
+    """
+
+    def diagnose(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
+        """Named figures for queries whose right row is ``relevant`` [queries]."""
+        ...
+
+
+class Encoder(Protocol):
+    """Maps items and texts into one vector space; rows are L2-normalised."""
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever an embedding could: weights, preprocessing, seed, training data."""
+        ...
+
+    def fit(self, train: Pairs, validation: Pairs) -> Mapping[str, float]:
+        """Seconds by phase; empty for a pretrained encoder."""
+        ...
+
+    def encode_items(self, items: Sequence[Item]) -> FloatArray:
+        """[items, dim]"""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        """[texts, dim]"""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+    def load(self, folder: Path) -> None: ...
+
+
+class PairScorer(Protocol):
+    """Scores a text against given items together (a single tower)."""
+
+    def prepare(self, items: Sequence[Item]) -> None:
+        """Take the gallery; features of items that do not depend on the text may be kept."""
+        ...
+
+    def score(self, texts: Sequence[str], rows: IntArray) -> FloatArray:
+        """Scores [texts, depth] of the gallery rows [texts, depth]; -inf where a row is -1."""
+        ...
+
+
+class VectorIndex(Protocol):
+    """Finds the stored vectors with the largest inner product."""
+
+    def build(self, vectors: FloatArray) -> None:
+        """Take vectors [items, dim]."""
+        ...
+
+    def search(self, queries: FloatArray, k: int) -> Ranking:
+        """Rank for queries [queries, dim]."""
+        ...
+
+    @property
+    def bytes(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an adapter is told when a retriever is built.
+
+    device      "cpu", "cuda" or "cuda:N"; already resolved from "auto"
+    checkpoint  role -> hub id or local path, from ``--checkpoint``; naming a hub id is the
+                user's consent to fetch it, nothing else reaches the network
+    cache       folder for trained towers, embeddings and training checkpoints
+    """
+
+    seed: int
+    device: str
+    cache: Path
+    checkpoint: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a retriever can run, and if not, what the user must do."""
+
+    ready: bool
+    sentence: str
+
+
+class Adapter(Protocol):
+    """How the registry's target builds one retriever; a class or a module may serve."""
+
+    def availability(self, settings: Settings) -> Availability: ...
+
+    def describe(self, settings: Settings) -> RetrieverSpec:
+        """The spec, without loading weights into memory."""
+        ...
+
+    def build(self, settings: Settings) -> Retriever: ...
+
+    def tiny(self, seed: int) -> Retriever:
+        """A small form with random weights for the conformance suite; needs no files."""
+        ...

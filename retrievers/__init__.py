@@ -1,0 +1,1 @@
+"""Everything that can rank candidates for a query."""

@@ -1,0 +1,141 @@
+"""A dual tower: items and texts are encoded apart and compared by inner product."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from datasets.base import Item, Pairs
+from retrievers.base import (
+    Encoder,
+    FloatArray,
+    IndexStats,
+    Ranking,
+    RetrieverSpec,
+    VectorIndex,
+)
+
+
+@dataclass(frozen=True)
+class _Gallery:
+    ids: tuple[str, ...]
+    vectors: FloatArray
+
+
+class DualTower:
+    """Encodes the gallery once and a query at a time, and asks the index for the nearest.
+
+    The vectors are kept on the host beside the index, so that the gallery can be changed
+    and saved without encoding it again.
+    """
+
+    def __init__(self, spec: RetrieverSpec, encoder: Encoder, index: VectorIndex) -> None:
+        self._spec = spec
+        self._encoder = encoder
+        self._index = index
+        self._gallery: _Gallery | None = None
+
+    @property
+    def spec(self) -> RetrieverSpec:
+        return self._spec
+
+    def fit(self, train: Pairs, validation: Pairs) -> Mapping[str, float]:
+        """Fit the encoder; seconds by phase. What was indexed before no longer holds."""
+        self._gallery = None
+        return self._encoder.fit(train, validation)
+
+    def index(self, items: Sequence[Item]) -> IndexStats:
+        """Replace the gallery. Raises ValueError when an id occurs twice."""
+        ids = _distinct([item.id for item in items])
+        started = time.perf_counter()
+        vectors = self._encode(items)
+        encoded = time.perf_counter()
+        self._take(_Gallery(ids, vectors))
+        built = time.perf_counter()
+        seconds = {"encode": encoded - started, "build": built - encoded}
+        return IndexStats(seconds, self._index.bytes)
+
+    def search(self, queries: Sequence[str], k: int) -> Ranking:
+        """Rank the gallery. Raises ValueError when k < 1 or when nothing was indexed."""
+        if k < 1:
+            raise ValueError(f"k must be at least 1, not {k}")
+        gallery = self._indexed()
+        if not len(queries):
+            return self._index.search(np.zeros((0, gallery.vectors.shape[1]), np.float32), k)
+        return self._index.search(self._encoder.encode_texts(queries), k)
+
+    def add(self, items: Sequence[Item]) -> None:
+        """Append items to the gallery: their rows follow those that are there.
+
+        Raises ValueError when an id is already in the gallery.
+        """
+        gallery = self._indexed()
+        ids = _distinct([*gallery.ids, *(item.id for item in items)])
+        self._take(_Gallery(ids, np.concatenate([gallery.vectors, self._encode(items)])))
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Take items out of the gallery: the rows of those behind them move up.
+
+        Raises ValueError when an id is not in the gallery.
+        """
+        gallery = self._indexed()
+        gone = set(ids)
+        absent = gone.difference(gallery.ids)
+        if absent:
+            raise ValueError(f"no item {sorted(absent)[0]!r} in the gallery")
+        kept = [row for row, one in enumerate(gallery.ids) if one not in gone]
+        self._take(_Gallery(tuple(gallery.ids[row] for row in kept), gallery.vectors[kept]))
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder and the gallery's vectors.
+
+        Raises ValueError when nothing was indexed.
+        """
+        gallery = self._indexed()
+        (folder / "encoder").mkdir(parents=True, exist_ok=True)
+        self._encoder.save(folder / "encoder")
+        save_file(
+            {"vectors": np.ascontiguousarray(gallery.vectors)}, folder / "gallery.safetensors"
+        )
+        (folder / "gallery.json").write_text(json.dumps(gallery.ids), encoding="utf-8")
+
+    def load(self, folder: Path) -> None:
+        """Restore what ``save`` wrote. Raises ValueError when the parts do not fit together."""
+        self._encoder.load(folder / "encoder")
+        vectors = load_file(folder / "gallery.safetensors")["vectors"]
+        ids = tuple(json.loads((folder / "gallery.json").read_text(encoding="utf-8")))
+        if vectors.shape != (len(ids), self._encoder.dim):
+            raise ValueError(
+                f"{folder} holds {len(ids)} ids and vectors of shape {vectors.shape}, "
+                f"but the encoder gives {self._encoder.dim} dimensions"
+            )
+        self._take(_Gallery(ids, vectors))
+
+    def _encode(self, items: Sequence[Item]) -> FloatArray:
+        if not len(items):
+            return np.zeros((0, self._encoder.dim), np.float32)
+        return self._encoder.encode_items(items)
+
+    def _take(self, gallery: _Gallery) -> None:
+        self._index.build(gallery.vectors)
+        self._gallery = gallery
+
+    def _indexed(self) -> _Gallery:
+        if self._gallery is None:
+            raise ValueError(f"{self._spec.name} has no gallery: call index first")
+        return self._gallery
+
+
+def _distinct(ids: Sequence[str]) -> tuple[str, ...]:
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            raise ValueError(f"the gallery would hold the item {one!r} twice")
+        seen.add(one)
+    return tuple(ids)

@@ -1,0 +1,189 @@
+"""Exact search for the largest inner product, in torch and in FAISS."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import torch
+
+from retrievers.base import Cost, FloatArray, IntArray, Ranking
+
+_QUERIES_AT_ONCE = 256
+_ITEMS_AT_ONCE = 1 << 16
+# Matrix products take other paths for one row than for several and at the ragged edge of a
+# matrix; on whole tiles a score has the same bits wherever its query and its item stand.
+_TILE = 16
+
+
+class TorchExact:
+    """Compares each query with every vector, on any torch device.
+
+    Memory beside the vectors is bounded by a block of 256 queries x 65,536 items. A query's
+    answer does not depend on the other queries of its batch. Of items with equal scores the
+    lower row comes first, so the order of the gallery must carry no information.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = torch.device(device)
+        self._vectors: torch.Tensor | None = None
+        self._count = 0
+
+    @property
+    def bytes(self) -> int:
+        if self._vectors is None:
+            return 0
+        return self._count * self._vectors.shape[1] * self._vectors.element_size()
+
+    def build(self, vectors: FloatArray) -> None:
+        """Take vectors [items, dim]. Raises ValueError unless all are finite."""
+        _check_vectors(vectors, "vectors")
+        self._count = len(vectors)
+        self._vectors = _whole_tiles(torch.from_numpy(_contiguous(vectors))).to(self._device)
+
+    def search(self, queries: FloatArray, k: int) -> Ranking:
+        """Rank for queries [queries, dim].
+
+        Raises ValueError when k < 1, when nothing was built or when the widths differ.
+        """
+        if self._vectors is None:
+            raise ValueError("the index holds nothing: call build first")
+        _check_search(queries, k, self._vectors.shape[1])
+        found = min(k, self._count)
+        ids, scores = _padding(len(queries), k)
+        if found and len(queries):
+            taken = torch.from_numpy(_contiguous(queries))
+            for start in range(0, len(queries), _QUERIES_AT_ONCE):
+                block = taken[start : start + _QUERIES_AT_ONCE]
+                best, rows = self._best(_whole_tiles(block).to(self._device), found)
+                here = slice(start, start + len(block))
+                scores[here, :found] = best[: len(block)].cpu().numpy()
+                ids[here, :found] = rows[: len(block)].cpu().numpy()
+        return Ranking(ids, scores, Cost(vectors_compared=len(queries) * self._count))
+
+    def _best(self, queries: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self._vectors is not None
+        parts = []
+        for start in range(0, self._count, _ITEMS_AT_ONCE):
+            block = self._vectors[start : start + _ITEMS_AT_ONCE]
+            scores = (queries @ block.T)[:, : self._count - start]
+            best, rows = _top(scores, min(k, scores.shape[1]))
+            parts.append((best, rows + start))
+            if len(parts) > 1:
+                parts = [_merge(parts, k)]
+        return parts[0]
+
+
+class FaissFlat:
+    """FAISS ``IndexFlatIP``: exact search on the processor.
+
+    Of items with equal scores the lower row comes first; where a tie straddles the k-th place,
+    FAISS alone decides which of the tied items are found. Scores of one query may differ in the
+    last bits between batches, as FAISS compares small and large batches by different routines.
+    """
+
+    def __init__(self) -> None:
+        self._faiss = _import_faiss()
+        self._index: Any = None
+
+    @property
+    def bytes(self) -> int:
+        return 0 if self._index is None else int(self._index.ntotal * self._index.d * 4)
+
+    def build(self, vectors: FloatArray) -> None:
+        """Take vectors [items, dim]. Raises ValueError unless all are finite."""
+        _check_vectors(vectors, "vectors")
+        index = self._faiss.IndexFlatIP(vectors.shape[1])
+        index.add(_contiguous(vectors))
+        self._index = index
+
+    def search(self, queries: FloatArray, k: int) -> Ranking:
+        """Rank for queries [queries, dim].
+
+        Raises ValueError when k < 1, when nothing was built or when the widths differ.
+        """
+        if self._index is None:
+            raise ValueError("the index holds nothing: call build first")
+        _check_search(queries, k, self._index.d)
+        count = int(self._index.ntotal)
+        found = min(k, count)
+        ids, scores = _padding(len(queries), k)
+        if found and len(queries):
+            best, rows = self._index.search(_contiguous(queries), found)
+            order = np.lexsort((rows, -best), axis=1)
+            scores[:, :found] = np.take_along_axis(best, order, axis=1)
+            ids[:, :found] = np.take_along_axis(rows, order, axis=1)
+        return Ranking(ids, scores, Cost(vectors_compared=len(queries) * count))
+
+
+def _import_faiss() -> Any:
+    try:
+        return importlib.import_module("faiss")
+    except ModuleNotFoundError as error:
+        raise RuntimeError(
+            "FAISS is not installed. Install one of the extras, never both: "
+            'pip install -e ".[cpu]" or pip install -e ".[gpu]".'
+        ) from error
+
+
+def _top(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The k best of each row, equal scores by the lower column."""
+    reach = min(k + 1, scores.shape[1])
+    best, columns = scores.topk(reach, dim=1)
+    if reach > k:
+        straddled = (best[:, k - 1] == best[:, k]).nonzero().squeeze(1)
+        columns = columns[:, :k]
+        if len(straddled):
+            columns[straddled] = _lowest_of_tied(scores[straddled], best[straddled, k - 1], k)
+    columns = columns.sort(dim=1).values
+    order = scores.gather(1, columns).sort(dim=1, descending=True, stable=True)
+    return order.values, columns.gather(1, order.indices)
+
+
+def _lowest_of_tied(scores: torch.Tensor, kth: torch.Tensor, k: int) -> torch.Tensor:
+    """Columns of the k best of each row when more than k reach its k-th best score."""
+    above = scores > kth[:, None]
+    level = scores == kth[:, None]
+    room = k - above.sum(dim=1, keepdim=True)
+    chosen = above | (level & (level.cumsum(dim=1) <= room))
+    return chosen.nonzero()[:, 1].reshape(len(scores), k)
+
+
+def _merge(
+    parts: list[tuple[torch.Tensor, torch.Tensor]], k: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The k best of parts whose rows ascend from part to part."""
+    scores = torch.cat([best for best, _ in parts], dim=1)
+    rows = torch.cat([rows for _, rows in parts], dim=1)
+    order = scores.sort(dim=1, descending=True, stable=True)
+    return order.values[:, :k], rows.gather(1, order.indices)[:, :k]
+
+
+def _whole_tiles(rows: torch.Tensor) -> torch.Tensor:
+    missing = -len(rows) % _TILE
+    return torch.cat([rows, rows.new_zeros(missing, rows.shape[1])]) if missing else rows
+
+
+def _contiguous(rows: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(rows, dtype=np.float32)
+
+
+def _padding(queries: int, k: int) -> tuple[IntArray, FloatArray]:
+    return np.full((queries, k), -1, np.int64), np.full((queries, k), -np.inf, np.float32)
+
+
+def _check_vectors(vectors: FloatArray, what: str) -> None:
+    if vectors.ndim != 2:
+        raise ValueError(f"{what} must be a matrix [rows, dim], not of shape {vectors.shape}")
+    if not np.isfinite(vectors).all():
+        bad = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+        raise ValueError(f"{what} must be finite; row {bad} is not")
+
+
+def _check_search(queries: FloatArray, k: int, dim: int) -> None:
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    _check_vectors(queries, "queries")
+    if queries.shape[1] != dim:
+        raise ValueError(f"the queries have {queries.shape[1]} dimensions, the index has {dim}")

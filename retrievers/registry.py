@@ -1,0 +1,169 @@
+"""The retrievers by name, each loaded only when it is asked for.
+
+A third party adds its own by an entry point of the group ``retrieval_paradigms.retrievers``
+that names an ``Entry``, in a module that imports nothing heavy. A retriever that is not
+registered can be named in full, as ``package.module:Object``, where the object is an ``Entry``,
+an adapter or a class that makes an adapter without arguments.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import cast
+
+from datasets.base import Modality
+from retrievers.base import Adapter, Paradigm, Settings
+
+GROUP = "retrieval_paradigms.retrievers"
+
+
+class UnknownRetriever(LookupError):
+    """No retriever has this name; the message lists those that come near."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a retriever before its code is loaded.
+
+    target            "module:Object", an adapter or a class that makes one without arguments
+    checkpoint_roles  role -> what ``--checkpoint role=VALUE`` must name
+    """
+
+    name: str
+    target: str
+    paradigm: Paradigm
+    modalities: tuple[Modality, ...]
+    summary: str
+    licence: str
+    checkpoint_roles: Mapping[str, str] = field(default_factory=dict)
+
+
+_ALIGNED_ROLES = {
+    "image": "hub id or folder of an image tower (CLIP, SigLIP, DINOv2, ViT, ...)",
+    "text": "hub id or folder of a sentence encoder (MiniLM, MPNet, E5, ...)",
+}
+
+_OURS = (
+    Entry(
+        name="tiny-dual",
+        target="retrievers.encoders.tiny_dual:TinyDualAdapter",
+        paradigm="dual tower",
+        modalities=("image",),
+        summary="small image and text towers trained here on the training pairs, exact search",
+        licence="Apache-2.0",
+    ),
+    Entry(
+        name="aligned",
+        target="retrievers.encoders.aligned:AlignedAdapter",
+        paradigm="dual tower",
+        modalities=("image",),
+        summary="frozen image and text towers joined by a linear map fitted here, exact search",
+        licence="that of the two towers",
+        checkpoint_roles=_ALIGNED_ROLES,
+    ),
+    Entry(
+        name="cart",
+        target="retrievers.generative:CartAdapter",
+        paradigm="generative",
+        modalities=("image",),
+        summary="generates the identifier of the item from the query (CART, ACL 2025)",
+        licence="Apache-2.0",
+        checkpoint_roles=_ALIGNED_ROLES,
+    ),
+)
+
+
+def names() -> tuple[str, ...]:
+    """Every registered name: ours first, then those of third parties in alphabetical order."""
+    return tuple(_entries())
+
+
+def entry(name: str) -> Entry:
+    """What is known of a retriever. Raises UnknownRetriever."""
+    found = _find(name)
+    return found if isinstance(found, Entry) else _describe(name, _as_adapter(found))
+
+
+def adapter(name: str) -> Adapter:
+    """The adapter that builds a retriever. Raises UnknownRetriever."""
+    found = _find(name)
+    return _as_adapter(_load(found.target) if isinstance(found, Entry) else found)
+
+
+def _find(name: str) -> object:
+    """The entry of a registered name, or whatever a full name leads to."""
+    known = _entries()
+    if name in known:
+        return known[name]
+    if ":" in name:
+        return _load(name)
+    raise UnknownRetriever(_unknown(name, tuple(known)))
+
+
+def _entries() -> dict[str, Entry]:
+    found = {one.name: one for one in _OURS}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        if point.name in found:
+            warnings.warn(
+                f"the entry point {point.value!r} is left out: "
+                f"a retriever named {point.name!r} is already registered",
+                stacklevel=3,
+            )
+            continue
+        try:
+            theirs = _load(point.value)
+        except UnknownRetriever as error:
+            warnings.warn(f"the retriever {point.name!r} is left out: {error}", stacklevel=3)
+            continue
+        if not isinstance(theirs, Entry):
+            warnings.warn(
+                f"the entry point {point.value!r} is left out: "
+                f"it must name a retrievers.registry.Entry, not {type(theirs).__name__}",
+                stacklevel=3,
+            )
+            continue
+        found[point.name] = theirs
+    return found
+
+
+def _describe(target: str, found: Adapter) -> Entry:
+    spec = found.describe(Settings(seed=0, device="cpu", cache=Path()))
+    return Entry(
+        name=target,
+        target=target,
+        paradigm=spec.paradigm,
+        modalities=spec.modalities,
+        summary=spec.name,
+        licence=spec.licence,
+    )
+
+
+def _load(target: str) -> object:
+    module_name, _, path = target.partition(":")
+    try:
+        loaded: object = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise UnknownRetriever(f"{target!r} names no module: {error}") from error
+    for part in filter(None, path.split(".")):
+        if not hasattr(loaded, part):
+            raise UnknownRetriever(f"{target!r}: the module {module_name!r} has no {path!r}")
+        loaded = getattr(loaded, part)
+    return loaded
+
+
+def _as_adapter(loaded: object) -> Adapter:
+    return cast(Adapter, loaded() if isinstance(loaded, type) else loaded)
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    return f"There is no retriever named {name!r}. {hint}Registered: {', '.join(known)}."

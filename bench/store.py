@@ -1,20 +1,42 @@
 """Results on disk: one folder a cell, written whole or not at all.
 
-    results/<key>/cell.json      the cell
-    results/<key>/ranks.parquet  a row a query (RANK_COLUMNS)
-    results/<key>/examples.json  some queries with their answers (Example)
-    results/thumbnails/<digest>.jpg   small pictures that the examples name
+results/<key>/cell.json      the cell, and the digests of the files beside it
+results/<key>/ranks.parquet  a row a query (RANK_COLUMNS); a failed cell has none
+results/<key>/examples.json  some queries with their answers (Example)
+results/thumbnails/<digest>.jpg   small pictures that the examples name
+results/skipped.json         what the last run left out, and why
+results/quarantine/          cells that were found broken
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import fcntl
+import hashlib
+import io
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from bench.cells import Cell
+from bench.cell_json import (
+    UnknownSchema,
+    cell_from_json,
+    cell_to_json,
+    example_from_json,
+    example_to_json,
+)
+from bench.cells import Cell, Example, Hit
+
+__all__ = ["RANK_COLUMNS", "Example", "Hit", "ResultStore", "Skipped"]
 
 RANK_COLUMNS = {
     "query": "the query's id",
@@ -26,40 +48,228 @@ RANK_COLUMNS = {
     "scores": "their scores",
 }
 
+ABANDONED_SECONDS = 24 * 3600
 
-@dataclass(frozen=True)
-class Hit:
-    """One place of an example's ranking; ``thumbnail`` is a file name in results/thumbnails."""
+log = logging.getLogger("bench.store")
 
-    item: str
-    score: float
-    thumbnail: str
-    right: bool
+
+class _Broken(Exception):
+    """A cell's folder that does not hold what was written."""
 
 
 @dataclass(frozen=True)
-class Example:
-    """One query, its right item and the top of its ranking; ``rank`` is 0 when not found."""
+class Skipped:
+    """A retriever that was not run on a dataset, and the sentence that says why."""
 
-    query: str
-    text: str
-    rank: int
-    answer: Hit
-    top: tuple[Hit, ...]
+    dataset: str
+    retriever: str
+    reason: str
 
 
 class ResultStore:
-    """Reads and writes the results under ``root``.
-
-    The contract (bodies are in this module):
-
-    write(cell, ranks, examples)   all three at once, through a temporary folder, fsynced, renamed
-    get(key) -> Cell | None        None where there is no such cell; a failed cell is returned
-    cells() -> list[Cell]          every readable cell, oldest first
-    ranks(key) -> DataFrame        RANK_COLUMNS
-    examples(key) -> list[Example]
-    thumbnail(jpeg) -> str         stores bytes under their digest, returns the file name
-    """
+    """Reads and writes the results under ``root``. Several processes may share one."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def write(
+        self, cell: Cell, ranks: pd.DataFrame | None = None, examples: Sequence[Example] = ()
+    ) -> None:
+        """Store a cell with its ranks and examples, all at once.
+
+        A result that is there stays: only a failed cell is replaced.
+
+        Raises ValueError when a done cell comes without ranks, or a column is missing.
+        """
+        if cell.status == "done" and ranks is None:
+            raise ValueError("a done cell needs its ranks")
+        files = {"examples.json": _json_bytes([example_to_json(each) for each in examples])}
+        if ranks is not None:
+            files["ranks.parquet"] = _parquet_bytes(ranks)
+        digests = {name: _digest(content) for name, content in files.items()}
+        files["cell.json"] = _json_bytes({**cell_to_json(cell), "files": digests})
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._remove_abandoned()
+        folder = Path(tempfile.mkdtemp(prefix=f".writing-{cell.spec.key}-", dir=self.root))
+        try:
+            for name, content in files.items():
+                _write_synced(folder / name, content)
+            _sync_folder(folder)
+            folder.chmod(0o755)
+            self._put(folder, cell.spec.key)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def get(self, key: str) -> Cell | None:
+        """The cell, failed or done; None where there is none. A broken one is put aside."""
+        if not self._folder(key).is_dir():
+            return None
+        try:
+            return self._read(key)
+        except UnknownSchema as problem:
+            log.warning("The result %s is left out: %s.", key, problem)
+        except _Broken:
+            return self._read_again_or_quarantine(key)
+        return None
+
+    def cells(self) -> list[Cell]:
+        """Every readable cell, oldest first."""
+        if not self.root.is_dir():
+            return []
+        names = sorted(path.parent.name for path in self.root.glob("[0-9a-f]*/cell.json"))
+        found = [cell for name in names if (cell := self.get(name)) is not None]
+        return sorted(found, key=lambda cell: (cell.created, cell.spec.key))
+
+    def ranks(self, key: str) -> pd.DataFrame:
+        """RANK_COLUMNS, a row a query. Raises FileNotFoundError where there are none."""
+        return pd.read_parquet(self._folder(key) / "ranks.parquet")
+
+    def examples(self, key: str) -> list[Example]:
+        """Raises FileNotFoundError where there is no such cell."""
+        text = (self._folder(key) / "examples.json").read_text(encoding="utf-8")
+        return [example_from_json(found) for found in json.loads(text)]
+
+    def thumbnail(self, jpeg: bytes) -> str:
+        """Store a picture under its digest; returns its file name."""
+        folder = self.root / "thumbnails"
+        name = f"{_digest(jpeg)}.jpg"
+        if not (folder / name).is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            _replace(folder / name, jpeg)
+        return name
+
+    def write_skipped(self, skipped: Sequence[Skipped]) -> None:
+        """Remember what the last run left out, in place of what was remembered before."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        _replace(self.root / "skipped.json", _json_bytes([asdict(each) for each in skipped]))
+
+    def skipped(self) -> list[Skipped]:
+        """What the last run left out; empty where nothing readable is remembered."""
+        path = self.root / "skipped.json"
+        if not path.is_file():
+            return []
+        try:
+            return [Skipped(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
+        except (ValueError, TypeError) as problem:
+            log.warning("%s cannot be read (%s); run the benchmark again.", path, problem)
+            return []
+
+    def _folder(self, key: str) -> Path:
+        return self.root / key
+
+    def _read(self, key: str) -> Cell:
+        """Raises UnknownSchema or _Broken."""
+        folder = self._folder(key)
+        try:
+            found = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
+            cell = cell_from_json(found)
+            _check_files(folder, found["files"])
+        except UnknownSchema:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+            raise _Broken(f"{type(problem).__name__}: {problem}") from problem
+        if cell.spec.key != key:
+            raise _Broken(f"it describes the result {cell.spec.key}")
+        return cell
+
+    def _read_again_or_quarantine(self, key: str) -> Cell | None:
+        """Read while nobody writes: what looked broken may have been in replacement."""
+        try:
+            with self._lock():
+                try:
+                    return self._read(key) if self._folder(key).is_dir() else None
+                except _Broken as problem:
+                    target = self.root / "quarantine" / f"{key}-{time.time_ns()}"
+                    target.parent.mkdir(exist_ok=True)
+                    self._folder(key).rename(target)
+                    log.warning(
+                        "The result %s is broken (%s). It was moved to %s; run the benchmark "
+                        "again to replace it.",
+                        key,
+                        problem,
+                        target,
+                    )
+        except OSError as problem:
+            log.warning("The result %s is broken and cannot be moved aside: %s.", key, problem)
+        return None
+
+    def _put(self, folder: Path, key: str) -> None:
+        with self._lock():
+            target = self._folder(key)
+            if target.is_dir():
+                if self._is_done(key):
+                    return
+                shutil.rmtree(target)
+            folder.rename(target)
+            _sync_folder(self.root)
+
+    def _is_done(self, key: str) -> bool:
+        try:
+            return self._read(key).status == "done"
+        except (UnknownSchema, _Broken):
+            return False
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        with (self.root / ".lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def _remove_abandoned(self) -> None:
+        for folder in self.root.glob(".writing-*"):
+            try:
+                age = time.time() - folder.stat().st_mtime
+            except FileNotFoundError:
+                continue
+            if age > ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _json_bytes(value: Any) -> bytes:
+    return json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False).encode()
+
+
+def _parquet_bytes(ranks: pd.DataFrame) -> bytes:
+    missing = [name for name in RANK_COLUMNS if name not in ranks.columns]
+    if missing:
+        raise ValueError(f"the ranks lack the columns {', '.join(missing)}")
+    buffer = io.BytesIO()
+    ranks[list(RANK_COLUMNS)].to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _check_files(folder: Path, digests: Mapping[str, str]) -> None:
+    for name, digest in digests.items():
+        if _digest((folder / name).read_bytes()) != digest:
+            raise ValueError(f"{name} is not what was written")
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write through a temporary name, so that no reader sees half of it."""
+    descriptor, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    os.close(descriptor)
+    try:
+        _write_synced(Path(name), content)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The harness: puts the same questions to every retriever and keeps the answers."""

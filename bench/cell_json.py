@@ -1,0 +1,68 @@
+"""Cells and examples as JSON and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from bench.cells import SCHEMA, Cell, CellSpec, Example, Hit, Measure
+from retrievers.base import RetrieverSpec
+
+
+class UnknownSchema(Exception):
+    """A cell written by another version of this program, whole but not readable here."""
+
+
+def cell_to_json(cell: Cell) -> dict[str, Any]:
+    return asdict(cell)
+
+
+def spec_from_json(found: Mapping[str, Any]) -> CellSpec:
+    retriever = RetrieverSpec(
+        **{**found["retriever"], "modalities": tuple(found["retriever"]["modalities"])}
+    )
+    return CellSpec(**{**found, "retriever": retriever})
+
+
+def cell_from_json(found: Mapping[str, Any]) -> Cell:
+    """Raises UnknownSchema, or KeyError, TypeError, ValueError where it is not a cell."""
+    if found["schema"] != SCHEMA:
+        raise UnknownSchema(f"its schema is {found['schema']}, this program reads {SCHEMA}")
+    known = {field.name for field in fields(Cell)}
+    cell = Cell(**{name: value for name, value in found.items() if name in known})
+    if cell.status not in ("done", "failed"):
+        raise ValueError(f"its status is {cell.status!r}")
+    return replace(
+        cell,
+        spec=spec_from_json(found["spec"]),
+        metrics={name: Measure(**measure) for name, measure in found["metrics"].items()},
+        notes=tuple(found["notes"]),
+    )
+
+
+def _hit_to_json(hit: Hit) -> dict[str, Any]:
+    return {**asdict(hit), "score": hit.score if math.isfinite(hit.score) else None}
+
+
+def _hit_from_json(found: Mapping[str, Any]) -> Hit:
+    return Hit(**{**found, "score": math.nan if found["score"] is None else found["score"]})
+
+
+def example_to_json(example: Example) -> dict[str, Any]:
+    return {
+        **asdict(example),
+        "answer": _hit_to_json(example.answer),
+        "top": [_hit_to_json(hit) for hit in example.top],
+    }
+
+
+def example_from_json(found: Mapping[str, Any]) -> Example:
+    return Example(
+        **{
+            **found,
+            "answer": _hit_from_json(found["answer"]),
+            "top": tuple(_hit_from_json(hit) for hit in found["top"]),
+        }
+    )

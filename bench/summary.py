@@ -1,0 +1,115 @@
+"""The stored cells as the rows of a table: one row a retriever and dataset, seeds averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import stdev
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.cells import Cell, Measure
+from bench.metrics import Ranks, per_query
+from bench.statistics import measures
+from bench.store import ResultStore
+from retrievers.base import RetrieverSpec
+
+FloatArray = npt.NDArray[np.float64]
+RowStatus = Literal["done", "partial", "failed"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One retriever on one dataset under one protocol.
+
+    status      "partial" where some seeds failed and some did not
+    reason      why it is not done, a sentence
+    metrics     mean over seeds, with the 95 % interval by bootstrap over items of that mean;
+                empty unless every seed is done
+    seed_sd     standard deviation over seeds, None where there is one seed
+    cells       one a seed, by seed
+    superseded  stored cells of other code, options or data that are not shown
+    """
+
+    dataset: str
+    protocol: str
+    synthetic: bool
+    retriever: RetrieverSpec
+    seeds: tuple[int, ...]
+    status: RowStatus
+    reason: str = ""
+    metrics: Mapping[str, Measure] = field(default_factory=dict)
+    seed_sd: Mapping[str, float | None] = field(default_factory=dict)
+    cells: tuple[Cell, ...] = ()
+    superseded: int = 0
+
+
+def summarise(store: ResultStore) -> list[Row]:
+    """Every row that the stored cells make, by dataset, protocol and retriever.
+
+    Cells of one dataset, protocol, retriever and checkpoint that differ only in code, options
+    or data are versions of one row: the newest is shown, the others are counted.
+    """
+    rows: dict[tuple[str, ...], list[Cell]] = {}
+    for cell in store.cells():
+        rows.setdefault(_row_of(cell), []).append(cell)
+    return [_row(store, rows[name]) for name in sorted(rows)]
+
+
+def _row_of(cell: Cell) -> tuple[str, ...]:
+    retriever = cell.spec.retriever
+    checkpoint = (f"{role}={value}" for role, value in sorted(retriever.checkpoint.items()))
+    return (cell.spec.dataset, cell.spec.protocol, retriever.name, *checkpoint)
+
+
+def _version_of(cell: Cell) -> str:
+    """Names what the seeds of one row share: the key of the cell had its seed been 0."""
+    return replace(cell.spec, seed=0).key
+
+
+def _row(store: ResultStore, cells: Sequence[Cell]) -> Row:
+    newest = _version_of(cells[-1])
+    shown = sorted(
+        (cell for cell in cells if _version_of(cell) == newest), key=lambda cell: cell.spec.seed
+    )
+    failed = [cell for cell in shown if cell.status == "failed"]
+    spec = shown[0].spec
+    row = Row(
+        dataset=spec.dataset,
+        protocol=spec.protocol,
+        synthetic=spec.synthetic,
+        retriever=spec.retriever,
+        seeds=tuple(cell.spec.seed for cell in shown),
+        status="done",
+        cells=tuple(shown),
+        superseded=len(cells) - len(shown),
+    )
+    if failed:
+        reasons = [f"seed {cell.spec.seed}: {cell.reason}" for cell in failed]
+        status: RowStatus = "failed" if len(failed) == len(shown) else "partial"
+        return replace(row, status=status, reason="; ".join(reasons))
+    return replace(row, metrics=_averaged(store, shown), seed_sd=_spread(shown))
+
+
+def _averaged(store: ResultStore, cells: Sequence[Cell]) -> dict[str, Measure]:
+    if len(cells) == 1:
+        return dict(cells[0].metrics)
+    per_seed = []
+    items: list[str] = []
+    for cell in cells:
+        ranks = store.ranks(cell.spec.key).sort_values("query", kind="stable")
+        items = list(ranks["item"])
+        per_seed.append(per_query(Ranks(ranks["best"].to_numpy(), ranks["worst"].to_numpy())))
+    return measures(_mean_over_seeds(per_seed), items)
+
+
+def _mean_over_seeds(per_seed: Sequence[Mapping[str, FloatArray]]) -> dict[str, FloatArray]:
+    return {name: np.mean([each[name] for each in per_seed], axis=0) for name in per_seed[0]}
+
+
+def _spread(cells: Sequence[Cell]) -> dict[str, float | None]:
+    if len(cells) == 1:
+        return dict.fromkeys(cells[0].metrics)
+    return {name: stdev(cell.metrics[name].value for cell in cells) for name in cells[0].metrics}

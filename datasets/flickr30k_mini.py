@@ -1,0 +1,135 @@
+"""Writes the synthetic twin of Flickr30K: rendered scenes in that dataset's own layout.
+
+    folder/dataset_flickr30k.json        annotations in Karpathy's form
+    folder/flickr30k-images/<id>.jpg     pictures
+
+Every odd item may be a sibling of the item before it: the same words bound otherwise. An item
+depends on (seed, split, place) alone, so that neither the number of worker processes nor their
+order shows in the files. The bytes also depend on the versions of Pillow and NumPy.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import re
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.progress import Progress
+
+from datasets.scene_captions import Caption, describe
+from datasets.scene_rendering import render
+from datasets.scenes import Scene, sample_scene, sibling
+
+DEFAULT_ITEMS = 3600
+DEFAULT_SEED = 0
+ANNOTATIONS = "dataset_flickr30k.json"
+IMAGES = "flickr30k-images"
+SPLITS = ("train", "val", "test")
+SIBLING_SHARE = 0.6
+QUALITY = 90
+IN_PROCESS = 256
+
+
+@dataclass(frozen=True)
+class Example:
+    """One item of the twin: its scene and its five captions."""
+
+    split: str
+    place: int
+    scene: Scene
+    captions: tuple[Caption, ...]
+
+
+def split_sizes(items: int) -> dict[str, int]:
+    """Items by split: 500 of every 3,600 are for test, 300 for validation.
+
+    Raises ValueError when there is not one item for each split.
+    """
+    if items < len(SPLITS):
+        raise ValueError(f"the twin needs at least {len(SPLITS)} items, not {items}")
+    test, val = max(1, round(items * 5 / 36)), max(1, round(items * 3 / 36))
+    return {"train": items - test - val, "val": val, "test": test}
+
+
+def example(seed: int, split: str, place: int) -> Example:
+    """The item at ``place`` of a split, without its picture."""
+    rng = random.Random(f"{seed}/{split}/{place}/captions")
+    scene = _scene(seed, split, place)
+    return Example(split, place, scene, tuple(describe(scene, rng)))
+
+
+def make(folder: Path, items: int, seed: int, *, workers: int | None = None) -> None:
+    """Write the twin under ``folder``, which is made if missing.
+
+    ``workers`` processes draw the pictures (as many as there are cores by default); small twins
+    are drawn in this process. Raises ValueError when ``items`` is less than one a split.
+    """
+    sizes = split_sizes(items)
+    places = [(split, place) for split in SPLITS for place in range(sizes[split])]
+    (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+    records = []
+    with Progress(transient=True) as progress:
+        task = progress.add_task(f"Drawing {items:,} scenes", total=items)
+        for number, captions in enumerate(_write_all(folder, places, seed, workers)):
+            records.append(_record(number, places[number][0], captions))
+            progress.advance(task)
+    text = json.dumps({"images": records, "dataset": "flickr30k"}, ensure_ascii=False)
+    (folder / ANNOTATIONS).write_text(text, encoding="utf-8")
+
+
+def _scene(seed: int, split: str, place: int) -> Scene:
+    rng = random.Random(f"{seed}/{split}/{place}/scene")
+    if place % 2 == 1 and rng.random() < SIBLING_SHARE:
+        return sibling(_scene(seed, split, place - 1), rng)
+    return sample_scene(rng)
+
+
+def _write_all(
+    folder: Path, places: list[tuple[str, int]], seed: int, workers: int | None
+) -> Iterator[list[str]]:
+    jobs = [(number, split, place) for number, (split, place) in enumerate(places)]
+    write = partial(_write_one, folder / IMAGES, seed)
+    if len(jobs) <= IN_PROCESS and workers is None:
+        yield from map(write, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=context) as pool:
+        yield from pool.map(write, jobs, chunksize=32)
+
+
+def _write_one(images: Path, seed: int, job: tuple[int, str, int]) -> list[str]:
+    number, split, place = job
+    made = example(seed, split, place)
+    picture = render(made.scene, random.Random(f"{seed}/{split}/{place}/looks"))
+    picture.save(images / _filename(number), quality=QUALITY)
+    return [caption.text for caption in made.captions]
+
+
+def _filename(number: int) -> str:
+    return f"{1_000_000_000 + number}.jpg"
+
+
+def _record(number: int, split: str, captions: list[str]) -> dict[str, object]:
+    first = number * len(captions)
+    sentences = [
+        {"tokens": _tokens(text), "raw": text, "imgid": number, "sentid": first + place}
+        for place, text in enumerate(captions)
+    ]
+    return {
+        "sentids": [first + place for place in range(len(captions))],
+        "imgid": number,
+        "sentences": sentences,
+        "split": split,
+        "filename": _filename(number),
+    }
+
+
+def _tokens(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", text.lower())

@@ -1,0 +1,1 @@
+"""CART: generative cross-modal retrieval with coarse-to-fine identifiers (ACL 2025)."""

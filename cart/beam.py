@@ -1,0 +1,116 @@
+"""Constrained beam search over the prefix tree (section 3.5).
+
+The beam is the query length of the cross-attention: encoder keys and values are made once a
+query and never copied to the beams. Nothing is read back to the host before the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cart.model import CartModel, Encoded
+from cart.prefix_tree import PrefixTree
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best items of each query.
+
+    items    int64 [queries, k], -1 where fewer were found
+    scores   [queries, k], log-probabilities of the identifiers, descending, -inf at -1
+    decoded  decoder positions computed, padding beams included
+    """
+
+    items: Tensor
+    scores: Tensor
+    decoded: int
+
+
+@dataclass(frozen=True)
+class _Beams:
+    """Live prefixes: tree nodes and scores [queries, beams], past a decoder layer."""
+
+    nodes: Tensor
+    scores: Tensor
+    past: tuple[tuple[Tensor, Tensor], ...]
+
+
+@torch.inference_mode()
+def beam_search(
+    model: CartModel,
+    tree: PrefixTree,
+    ids: Tensor,
+    mask: Tensor,
+    k: int,
+    beam: int,
+    renormalise: bool,
+) -> Found:
+    """The k best identifiers of queries ids [queries, length] that the tree allows.
+
+    ``beam`` prefixes are kept a step (at least k). With ``renormalise`` each step's probability
+    is spread over the valid children only, so that a prefix's children always sum to one;
+    without it a score is the model's own log-probability of the whole identifier.
+    """
+    beam = max(beam, k)
+    encoded = model.encode(ids, mask)
+    queries = len(ids)
+    y = model.begin.expand(queries, 1, -1)
+    beams = _Beams(
+        nodes=torch.zeros((queries, 1), dtype=torch.int64, device=ids.device),
+        scores=model.begin.new_zeros((queries, 1)),
+        past=(),
+    )
+    decoded = 0
+    for level in range(tree.length):
+        decoded += y.shape[0] * y.shape[1]
+        beams, tokens = _advance(model, tree, encoded, y, beams, level, beam, renormalise)
+        if level + 1 < tree.length:
+            y = model.codes[level](tokens)
+    top = min(k, beams.scores.shape[1])
+    scores, order = beams.scores.topk(top, dim=1)
+    items = tree.items[beams.nodes.gather(1, order)]
+    items = items.masked_fill(scores == -torch.inf, -1)
+    short = k - top
+    if short:
+        items = torch.nn.functional.pad(items, (0, short), value=-1)
+        scores = torch.nn.functional.pad(scores, (0, short), value=-torch.inf)
+    return Found(items, scores, decoded)
+
+
+def _advance(
+    model: CartModel,
+    tree: PrefixTree,
+    encoded: Encoded,
+    y: Tensor,
+    beams: _Beams,
+    level: int,
+    beam: int,
+    renormalise: bool,
+) -> tuple[_Beams, Tensor]:
+    """Extend every beam by its valid children and keep the best; also their tokens."""
+    past = []
+    for index, layer in enumerate(model.decoder_layers()):
+        before = beams.past[index] if beams.past else None
+        y, kept = layer.step(y, before, encoded.keys[index], encoded.values[index], encoded.mask)
+        past.append(kept)
+    logits = model.heads[level](model.norm(y)).float()
+    children = tree.children(level, beams.nodes)
+    if renormalise:
+        steps = logits.gather(-1, children.tokens).masked_fill(~children.valid, -torch.inf)
+        steps = steps.log_softmax(dim=-1)
+    else:
+        steps = logits.log_softmax(dim=-1).gather(-1, children.tokens)
+        steps = steps.masked_fill(~children.valid, -torch.inf)
+    total = (beams.scores.unsqueeze(-1) + steps).flatten(1)
+    scores, best = total.topk(min(beam, total.shape[1]), dim=1)
+    parents = best // tree.widest[level]
+    nodes = children.nodes.flatten(1).gather(1, best)
+    tokens = children.tokens.flatten(1).gather(1, best)
+    rows = torch.arange(len(parents), device=parents.device).unsqueeze(1)
+    kept_past = tuple((key[rows, parents], value[rows, parents]) for key, value in past)
+    # A beam that had too few children holds -inf; its node is any valid one.
+    nodes = nodes.masked_fill(scores == -torch.inf, 0)
+    return _Beams(nodes, scores, kept_past), tokens

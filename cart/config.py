@@ -1,0 +1,112 @@
+"""Every choice of CART in one frozen place.
+
+What the paper states is marked with its section; the rest is a guess of ours and says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+CoarseGate = Literal["sigmoid", "self-gated", "off"]
+Consistency = Literal["decoder", "model", "off"]
+
+
+@dataclass(frozen=True)
+class IdentifierConfig:
+    """How an item embedding becomes (k, v1, ..., vM, u); section 3.2 and appendix C.
+
+    The paper: coarse_size 128, codebook_sizes (128, 128), hidden (512, 256, 128), latent_dim 64,
+    learning rate 1e-6 rising to 1e-4, 500 epochs. ``commitment`` is alpha and ``encoder_pull``
+    beta of equation 1, which the paper does not give.
+    """
+
+    coarse_size: int = 128
+    codebook_sizes: tuple[int, ...] = (128, 128)
+    hidden: tuple[int, ...] = (512, 256, 128)
+    latent_dim: int = 64
+    commitment: float = 1.0
+    encoder_pull: float = 0.25
+    epochs: int = 100
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The encoder-decoder of section 3.4. The paper gives the layers and Xavier; width, heads,
+    feed-forward and dropout are guesses."""
+
+    width: int = 128
+    heads: int = 4
+    feed_forward: int = 512
+    encoder_layers: int = 3
+    decoder_layers: int = 3
+    dropout: float = 0.1
+    coarse_gate: CoarseGate = "sigmoid"
+    fine_fusion: bool = True
+    max_tokens: int = 64
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Section 3.5 and appendix C.
+
+    ``consistency`` is where the two passes of equation 7 part: after the encoder ("decoder") or
+    before it ("model", twice the work). ``cycles`` counts the cosine's restarts plus one.
+    ``patience`` counts validations without a better R@10 before training stops.
+    """
+
+    epochs: int = 20
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    cycles: int = 1
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.0
+    consistency: Consistency = "decoder"
+    consistency_weight: float = 0.15
+    validate_every: int = 2
+    patience: int = 4
+
+
+@dataclass(frozen=True)
+class CaptionConfig:
+    """Caption enhancement without weights: what an item borrows from its training neighbours."""
+
+    neighbours: int = 8
+    captions_per_item: int = 5
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """``beam`` is widened to k where k is larger. ``renormalise`` spreads each step's
+    probability over the valid children only."""
+
+    beam: int = 20
+    renormalise: bool = False
+
+
+@dataclass(frozen=True)
+class CartConfig:
+    """``fit`` trains on the pairs, ``absorb`` on a new gallery's borrowed captions."""
+
+    identifiers: IdentifierConfig = field(default_factory=IdentifierConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    fit: TrainConfig = field(default_factory=TrainConfig)
+    absorb: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=5))
+    captions: CaptionConfig | None = field(default_factory=CaptionConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    vocabulary: int = 2000
+
+    def flat(self) -> dict[str, str | int | float | bool | None]:
+        """The same as one level of JSON scalars, "model.width" -> 128."""
+        found: dict[str, str | int | float | bool | None] = {}
+        for group, value in asdict(self).items():
+            if not isinstance(value, dict):
+                found[group] = value
+                continue
+            for name, inner in value.items():
+                text = "x".join(map(str, inner)) if isinstance(inner, tuple) else inner
+                found[f"{group}.{name}"] = text
+        return found

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
 from datasets.scenes import Scene, Shape
 
@@ -47,23 +47,20 @@ def render(scene: Scene, rng: random.Random) -> Image.Image:
 
 def _draw_shape(picture: Image.Image, shape: Shape, rng: random.Random) -> None:
     side = picture.width
-    mask = Image.new("L", (side, side), 0)
     outline = _outline(shape, math.radians(rng.uniform(-9.0, 9.0)), side)
-    ImageDraw.Draw(mask).polygon(outline, fill=255)
     paint = _jitter(PAINT[shape.colour], rng)
-    edge = _edge(paint)
-    width = max(3, round(0.011 * side))
-    rim = mask.filter(ImageFilter.MinFilter(2 * (width // 2) + 1))
+    draw = ImageDraw.Draw(picture)
     if shape.fill == "outlined":
-        thick = round(0.26 * shape.radius * side)
-        hole = mask.filter(ImageFilter.MinFilter(2 * (thick // 2) + 1))
-        picture.paste(paint, mask=_subtract(mask, hole))
+        stroke = max(4, round(0.17 * shape.radius * side))
+        draw.line([*outline, *outline[:2]], fill=paint, width=stroke, joint="curve")
         return
-    picture.paste(edge, mask=mask)
-    picture.paste(paint, mask=rim)
+    rim = max(2, round(0.011 * side))
+    draw.polygon(outline, fill=paint, outline=_edge(paint), width=rim)
     if shape.fill != "solid":
         marks = _stripes(shape, side, rng) if shape.fill == "striped" else _dots(shape, side, rng)
-        picture.paste(_mark_colour(shape.colour), mask=_intersect(rim, marks))
+        inner = Image.new("L", (side, side), 0)
+        ImageDraw.Draw(inner).polygon(outline, fill=255, outline=0, width=rim)
+        picture.paste(_mark_colour(shape.colour), mask=_intersect(inner, marks))
 
 
 def _outline(shape: Shape, turn: float, side: int) -> list[tuple[float, float]]:
@@ -158,10 +155,6 @@ def _edge(paint: Colour) -> Colour:
 
 def _mark_colour(colour: str) -> Colour:
     return (120, 120, 125) if colour in ("white", "black") else (235, 232, 225)
-
-
-def _subtract(a: Image.Image, b: Image.Image) -> Image.Image:
-    return Image.fromarray(np.where(np.asarray(b) > 0, 0, np.asarray(a)).astype(np.uint8))
 
 
 def _intersect(a: Image.Image, b: Image.Image) -> Image.Image:

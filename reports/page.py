@@ -1,0 +1,185 @@
+"""The HTML report: one file that needs nothing else, made from the stored cells alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench.cells import Cell
+from bench.store import ResultStore, Skipped
+from bench.summary import summarise
+from reports import provenance, units
+from reports.comparison import METRICS, Line, Section, sections
+from reports.examples import Album, album, inliner
+from reports.plot import Bar, recall_plot
+
+SIZE_LIMIT = 25_000_000
+PLOTTED = ("R@1", "R@10")
+
+
+class ReportError(Exception):
+    """The report cannot be written; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The plot of one section."""
+
+    section: Section
+    svg: Markup
+
+
+def write(results: Path, output: Path, limit: int = SIZE_LIMIT) -> Path:
+    """Write the report of the cells under ``results`` to ``output`` and return its path.
+
+    The page shows fewer examples where all of them would take it above ``limit`` bytes, and
+    says so. The same results give the same bytes. Raises ReportError when ``results`` is not a
+    folder or ``output`` cannot be written.
+    """
+    if results.exists() and not results.is_dir():
+        raise ReportError(f"{results} is a file; --results must name the folder of stored results.")
+    page = _fitting(results, limit)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        draft = output.with_name(f"{output.name}.{os.getpid()}.part")
+        draft.write_bytes(page)
+        draft.replace(output)
+    except OSError as error:
+        raise ReportError(
+            f"The report could not be written to {output}: {error.strerror or error}. "
+            "Name a place that can be written with --output."
+        ) from error
+    return output
+
+
+def _fitting(results: Path, limit: int) -> bytes:
+    """The page with as many examples a cell as keep it within ``limit`` bytes."""
+    if not results.is_dir():
+        return _render("empty.html", {"results": str(results), "exists": False})
+    store = ResultStore(results)
+    parts = sections(summarise(store))
+    if not parts:
+        return _render("empty.html", {"results": str(results), "exists": True})
+    stored = {
+        line.anchor: (cell, store.examples(cell.spec.key))
+        for part in parts
+        for line in part.lines
+        if (cell := _exemplary(line)) is not None
+    }
+    panels = tuple(_panel(part) for part in parts)
+    skipped = store.skipped()
+    inline = inliner(results / "thumbnails")
+    most = max((len(examples) for _, examples in stored.values()), default=0)
+    while True:
+        albums = {
+            anchor: album(cell, examples, most, inline)
+            for anchor, (cell, examples) in stored.items()
+        }
+        page = _render("page.html", _context(parts, panels, albums, skipped, limit))
+        if len(page) <= limit or most == 0:
+            return page
+        most = min(most - 1, most * limit // len(page))
+
+
+def _exemplary(line: Line) -> Cell | None:
+    """The cell whose examples stand for the line: its first finished seed."""
+    return min(line.done, key=lambda cell: cell.spec.seed, default=None)
+
+
+def _panel(part: Section) -> Panel:
+    bars = [
+        Bar(
+            units.visible(line.label),
+            {
+                name: figure.measure
+                for name, figure in zip(METRICS, line.figures, strict=True)
+                if figure and name in PLOTTED
+            },
+        )
+        for line in part.lines
+    ]
+    described = "; ".join(_in_words(bar) for bar in bars)
+    title = f"Recall on {units.visible(part.dataset)}"
+    return Panel(part, recall_plot(bars, f"{part.anchor}-plot", title, described + "."))
+
+
+def _in_words(bar: Bar) -> str:
+    if not bar.measures:
+        return f"{bar.label}: no result"
+    figures = ", ".join(
+        f"{name} {units.percent(measure.value)} % "
+        f"({units.percent(measure.low)} to {units.percent(measure.high)})"
+        for name, measure in bar.measures.items()
+    )
+    return f"{bar.label}: {figures}"
+
+
+def _context(
+    parts: Sequence[Section],
+    panels: Sequence[Panel],
+    albums: Mapping[str, Album],
+    skipped: Sequence[Skipped],
+    limit: int,
+) -> dict[str, Any]:
+    rows = [line.row for part in parts for line in part.lines]
+    cells = [cell for row in rows for cell in row.cells]
+    datasets = {part.dataset for part in parts}
+    return {
+        "sections": parts,
+        "panels": panels,
+        "albums": albums,
+        "limit": limit,
+        "metrics": METRICS,
+        "retrievers": tuple(dict.fromkeys(row.retriever.name for row in rows)),
+        "paradigms": tuple(dict.fromkeys(row.retriever.paradigm for row in rows)),
+        "cells": cells,
+        "failed": sum(cell.status == "failed" for cell in cells),
+        "superseded": sum(row.superseded for row in rows),
+        "first": min(cell.created for cell in cells),
+        "last": max(cell.created for cell in cells),
+        "machines": tuple(dict.fromkeys(provenance.machine(cell) for cell in cells)),
+        "examples_shown": sum(book.shown for book in albums.values()),
+        "examples_stored": sum(book.stored for book in albums.values()),
+        "skipped": {
+            part.anchor: [each for each in skipped if each.dataset == part.dataset]
+            for part in parts
+        },
+        "not_run": [each for each in skipped if each.dataset not in datasets],
+    }
+
+
+def _render(template: str, context: Mapping[str, Any]) -> bytes:
+    text = _environment().get_template(template).render(context)
+    return text.encode("utf-8", errors="replace")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=units.percent,
+        seconds=units.seconds,
+        size=units.size,
+        count=units.count,
+        moment=units.moment,
+        visible=units.visible,
+        option=provenance.option,
+        diagnosis=provenance.diagnosis,
+    )
+    environment.globals.update(
+        shared=provenance.shared,
+        facts=provenance.FACTS,
+        command=lambda cell: cell.command,
+    )
+    return environment

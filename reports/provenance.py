@@ -1,0 +1,80 @@
+"""What is needed to repeat a result, in words; and which seeds each fact holds for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.cells import Cell
+from reports import units
+
+SHARES = ("accuracy", "ceiling", "share", "rate", "fraction", "recall")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One fact about several cells: a value, and the seeds it holds for (empty: all of them)."""
+
+    value: str
+    seeds: tuple[int, ...]
+
+
+def shared(cells: Sequence[Cell], read: Callable[[Cell], str]) -> tuple[Shared, ...]:
+    """The distinct values that ``read`` gives, with their seeds where there are several values."""
+    found: dict[str, list[int]] = {}
+    for cell in cells:
+        found.setdefault(read(cell), []).append(cell.spec.seed)
+    if len(found) == 1:
+        return (Shared(next(iter(found)), ()),)
+    return tuple(Shared(value, tuple(seeds)) for value, seeds in found.items())
+
+
+def machine(cell: Cell) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in cell.machine.items() if value)
+
+
+def versions(cell: Cell) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(cell.versions.items()))
+
+
+def phases(cell: Cell) -> str:
+    return ", ".join(f"{name} {units.seconds(spent)}" for name, spent in cell.seconds.items())
+
+
+def counts(cell: Cell) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {units.count(number)}" for name, number in cell.counts.items()
+    )
+
+
+def option(value: str | int | float | bool | None) -> str:
+    """An option's value as JSON writes it, text without its quotes."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def diagnosis(figures: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Diagnostics as a reader meets them: shares and accuracies in per cent, others as they are."""
+    return [(_spoken(name), _figure(name, value)) for name, value in figures.items()]
+
+
+def _spoken(name: str) -> str:
+    words = name.replace("_", " ").replace("/", ", ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def _figure(name: str, value: float) -> str:
+    if 0 <= value <= 1 and any(word in name.lower() for word in SHARES):
+        return f"{units.percent(value)} %"
+    return units.plain(value)
+
+
+FACTS: dict[str, Callable[[Cell], str]] = {
+    "Machine": machine,
+    "Versions": versions,
+    "Git revision": lambda cell: cell.revision,
+    "Digest of the code": lambda cell: cell.spec.code,
+    "Digest of the dataset": lambda cell: cell.spec.dataset_digest,
+    "Seconds by phase": phases,
+    "Counts": counts,
+}

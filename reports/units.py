@@ -1,0 +1,75 @@
+"""Figures as a reader meets them: per cent, seconds, bytes, counts, dates, unseen characters."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+
+ABSENT = "–"
+
+
+def percent(fraction: float) -> str:
+    """A fraction of 1 as per cent with one decimal, without the sign: 0.5766 -> "57.7"."""
+    return f"{100 * fraction:.1f}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration in the unit that needs the fewest digits: 0.42 s, 38 s, 2 min 05 s, 1 h 12 min."""
+    if value is None:
+        return ABSENT
+    if value < 9.95:
+        return f"{value:.2g} s" if value < 0.995 else f"{value:.1f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(value / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(value: float | None) -> str:
+    """Bytes in decimal units, three digits or so: 512 B, 1.5 kB, 23 MB, 1.2 GB."""
+    if value is None:
+        return ABSENT
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.1f} {unit}" if value < 9.95 and unit != "B" else f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def count(value: int | None) -> str:
+    """A whole number with commas between thousands."""
+    return ABSENT if value is None else f"{value:,}"
+
+
+def plain(value: float) -> str:
+    """A figure of unknown unit: whole numbers as they are, others to four digits."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def moment(stamp: str) -> str:
+    """An ISO 8601 time as "21 November 2026, 09:45 UTC"; other text as it is."""
+    try:
+        when = datetime.fromisoformat(stamp)
+    except ValueError:
+        return stamp
+    if when.tzinfo is None:
+        return f"{when.day} {when:%B %Y, %H:%M}"
+    when = when.astimezone(UTC)
+    return f"{when.day} {when:%B %Y, %H:%M} UTC"
+
+
+def visible(text: str) -> str:
+    """Text with characters that cannot be seen written as escapes.
+
+    For commands, names and paths, where a hidden direction mark could make the eye read
+    something other than what is copied. New lines and tabs stay.
+    """
+    return "".join(
+        f"\\u{{{ord(letter):x}}}"
+        if unicodedata.category(letter) in ("Cc", "Cf", "Cs") and letter not in "\n\t"
+        else letter
+        for letter in text
+    )

@@ -1,0 +1,1 @@
+"""Items, captions and queries: the datasets, their protocol cards and media decoding."""

@@ -1,0 +1,83 @@
+"""Find annotation files and media below a data folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from datasets.annotations import AnnotatedItem
+from datasets.media import modality_of
+
+
+def find_file(folder: Path, name: str) -> Path | None:
+    """The file in the folder, or in its ``annotations`` folder as COCO's archives unpack."""
+    for path in (folder / name, folder / "annotations" / name):
+        if path.is_file():
+            return path
+    return None
+
+
+def has_media(folder: Path, media: Sequence[str]) -> bool:
+    """Whether any folder where media may lie holds at least one media file."""
+    return any(_holds_media(place) for place in _media_folders(folder, media))
+
+
+def place(
+    items: Iterable[AnnotatedItem], folder: Path, media: Sequence[str]
+) -> tuple[AnnotatedItem, ...]:
+    """The items with the paths of their files under ``folder``.
+
+    A relative path ``val2014/a.jpg`` is looked for as it stands, below each of ``media``, then
+    by its name alone in each of ``media`` and in the folder itself. A file that is found
+    nowhere keeps the first of these whose folder exists, for the message that it is missing.
+    """
+    listings: dict[Path, frozenset[str]] = {}
+
+    def names(parent: Path) -> frozenset[str]:
+        if parent not in listings:
+            listings[parent] = _listing(parent)
+        return listings[parent]
+
+    def located(relative: Path) -> Path:
+        tried = list(_candidates(folder, relative, media))
+        for path in tried:
+            if path.name in names(path.parent):
+                return path
+        return next((path for path in tried if names(path.parent)), tried[0])
+
+    return tuple(replace(item, path=located(item.path)) for item in items)
+
+
+def _candidates(folder: Path, relative: Path, media: Sequence[str]) -> Iterator[Path]:
+    if len(relative.parts) > 1:
+        yield folder / relative
+        for name in media:
+            yield folder / name / relative
+    for name in media:
+        yield folder / name / relative.name
+    yield folder / relative.name
+
+
+def _media_folders(folder: Path, media: Sequence[str]) -> Iterator[Path]:
+    for outer in media:
+        yield folder / outer
+        for inner in media:
+            yield folder / outer / inner
+    yield folder
+
+
+def _holds_media(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(modality_of(Path(entry.name)) is not None for entry in entries)
+    except OSError:
+        return False
+
+
+def _listing(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(path.name for path in folder.iterdir())
+    except OSError:
+        return frozenset()

@@ -27,12 +27,13 @@ def has_media(folder: Path, media: Sequence[str]) -> bool:
 def place(
     items: Iterable[AnnotatedItem], folder: Path, media: Sequence[str]
 ) -> tuple[AnnotatedItem, ...]:
-    """The items with the paths of their files under ``folder``.
+    """The items with the absolute paths of their files under ``folder``.
 
     A relative path ``val2014/a.jpg`` is looked for as it stands, below each of ``media``, then
     by its name alone in each of ``media`` and in the folder itself. A file that is found
     nowhere keeps the first of these whose folder exists, for the message that it is missing.
     """
+    folder = folder.absolute()
     listings: dict[Path, frozenset[str]] = {}
 
     def names(parent: Path) -> frozenset[str]:

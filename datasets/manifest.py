@@ -66,7 +66,7 @@ def parse(path: Path) -> Annotated:
     items: dict[str, _Item] = {}
     ignored: set[str] = set()
     for row in _rows(path):
-        _add(items, row, path.parent)
+        _add(items, row, path.absolute().parent)
         ignored.update(row.fields.keys() - set(COLUMNS))
     if not items:
         raise DatasetError(f"{path} lists no item; each line needs id, path and caption")

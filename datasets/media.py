@@ -25,7 +25,9 @@ MAX_PIXELS = 89_478_485
 MAX_BYTES = 1 << 28
 
 # Pillow can also read formats that start other programs (EPS starts Ghostscript).
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+# A format named to Image.open must be loaded before, and threads must not load it at once.
+Image.init()
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

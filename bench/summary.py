@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import stdev
 from typing import Literal
@@ -52,8 +52,13 @@ def summarise(store: ResultStore) -> list[Row]:
     Cells of one dataset, protocol, retriever and checkpoint that differ only in code, options
     or data are versions of one row: the newest is shown, the others are counted.
     """
+    return rows_of(store, store.cells())
+
+
+def rows_of(store: ResultStore, cells: Iterable[Cell]) -> list[Row]:
+    """The rows that some of the stored cells make."""
     rows: dict[tuple[str, ...], list[Cell]] = {}
-    for cell in store.cells():
+    for cell in sorted(cells, key=lambda cell: (cell.created, cell.spec.key)):
         rows.setdefault(_row_of(cell), []).append(cell)
     return [_row(store, rows[name]) for name in sorted(rows)]
 

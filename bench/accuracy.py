@@ -1,0 +1,341 @@
+"""Recall@1/5/10 and MRR@10 of every retriever on every dataset: ``python -m bench.accuracy``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench import terminal
+from bench.checkout import CHECKOUT
+from bench.devices import UnusableDevice, resolve_device
+from bench.plan import Loaded, Planned, plan
+from bench.runner import Outcome, RunOptions, run, skipped
+from bench.selection import UsageError, parse_checkpoints, parse_seeds, split_names
+from bench.sources import DatasetSource
+from bench.store import ResultStore
+from bench.summary import rows_of
+from datasets import registry as datasets
+from datasets.base import DatasetError
+from retrievers import registry as retrievers
+from retrievers.base import Settings
+from retrievers.registry import UnknownRetriever
+
+ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+out = Console()
+err = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command line, parsed but not yet checked against what is there."""
+
+    dataset: str
+    retriever: str
+    manifest: Path | None
+    data_root: Path | None
+    cache: Path
+    results: Path
+    checkpoint: str
+    seeds: str
+    device: str
+    skip_bad: bool
+    workers: int | None
+    threads: int | None
+    quiet: bool
+    report: Path | None
+
+
+def chosen_retrievers(request: Request) -> list[str]:
+    """Raises UnknownRetriever."""
+    names = split_names(request.retriever) or list(retrievers.names())
+    for name in names:
+        retrievers.entry(name)
+    return names
+
+
+def chosen_sources(request: Request) -> list[DatasetSource]:
+    """What to load: the user's manifest, the named datasets, or every one that can be had."""
+
+    def source(name: str, manifest: Path | None = None) -> DatasetSource:
+        return DatasetSource(
+            name=name,
+            cache=request.cache,
+            root=request.data_root,
+            manifest=manifest,
+            skip_bad=request.skip_bad,
+            workers=request.workers,
+        )
+
+    names = split_names(request.dataset)
+    for name in names:
+        datasets.entry(name)
+    found = [source(request.manifest.stem, request.manifest)] if request.manifest else []
+    if names or found:
+        return found + [source(name) for name in names]
+    choices = datasets.choose_all(request.data_root, request.cache)
+    if not request.quiet:
+        for choice in choices:
+            out.print(f"{choice.dataset}: {choice.reason}", markup=False, highlight=False)
+    return [source(choice.loads) for choice in choices if choice.loads is not None]
+
+
+def make_plan(request: Request, store: ResultStore) -> list[Planned]:
+    """Check everything that was asked for, load the datasets, and plan the cells.
+
+    Raises UsageError, UnusableDevice, UnknownRetriever, DatasetError.
+    """
+    names = chosen_retrievers(request)
+    checkpoints = parse_checkpoints(request.checkpoint, names)
+    seeds = parse_seeds(request.seeds)
+    sources = chosen_sources(request)
+    device = resolve_device(request.device)
+    loaded = [Loaded(source, source.load()) for source in sources]
+
+    def settings_of(name: str, seed: int) -> Settings:
+        return Settings(seed, device, request.cache, checkpoints[name])
+
+    return plan(loaded, names, seeds, settings_of, store)
+
+
+def show_plan(planned: Sequence[Planned]) -> None:
+    words = {"run": "would run", "reuse": "is stored, would be reused"}
+    for cell in planned:
+        what = words.get(cell.action, f"{cell.action}: {cell.reason}")
+        out.print(f"{cell.title}: {what}", markup=False, highlight=False)
+
+
+def show_results(outcomes: Sequence[Outcome], store: ResultStore) -> None:
+    keys = {each.planned.spec.key for each in outcomes if each.planned.spec is not None}
+    cells = [cell for key in keys if (cell := store.get(key)) is not None]
+    out.print(terminal.results(rows_of(store, cells)))
+    out.print(terminal.left_out(skipped(outcomes)))
+    reused = sum(outcome.status == "reused" for outcome in outcomes)
+    if reused:
+        out.print(f"{reused} of {len(outcomes)} cells were stored already and reused.")
+
+
+def write_report(results: Path, output: Path | None) -> bool:
+    """Write the HTML report and print where it is; whether that went well."""
+    words = ["-m", "reports", "--results", str(results)]
+    words += ["--output", str(output)] if output else []
+    path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    )
+    lines = ended.stdout.strip().splitlines()
+    if ended.returncode or not lines:
+        err.print(f"The report was not written. Try: {shlex.join(['python', *words])}")
+        return False
+    out.print(f"Report: {lines[-1]}", markup=False, highlight=False, soft_wrap=True)
+    return True
+
+
+def execute(request: Request, *, dry_run: bool) -> int:
+    """Plan, and unless it is a dry run: run, show and report. Returns the exit status."""
+    store = ResultStore(request.results)
+    planned = make_plan(request, store)
+    if dry_run:
+        show_plan(planned)
+        return ALL_DONE
+    options = RunOptions(request.results, request.threads, request.quiet)
+    outcomes = run(planned, options, _silent if request.quiet else _say)
+    show_results(outcomes, store)
+    if all(outcome.status == "skipped" for outcome in outcomes):
+        err.print("Nothing ran: every retriever was left out, see the reasons above.")
+        return USAGE
+    reported = write_report(request.results, request.report)
+    failed = any(outcome.status == "failed" for outcome in outcomes)
+    return SOME_FAILED if failed or not reported else ALL_DONE
+
+
+def _say(sentence: str) -> None:
+    out.print(sentence, markup=False, highlight=False)
+
+
+def _silent(sentence: str) -> None:
+    """What ``--quiet`` says between the cells."""
+
+
+def list_choices(data_root: Path | None, cache: Path) -> None:
+    """Print the retrievers and the datasets, each with its state."""
+    settings = Settings(seed=0, device="cpu", cache=cache)
+    rows = []
+    for name in retrievers.names():
+        entry = retrievers.entry(name)
+        rows.append(
+            (
+                name,
+                entry.paradigm,
+                ", ".join(entry.modalities),
+                _state(name, settings),
+                entry.licence,
+            )
+        )
+    columns = ("retriever", "paradigm", "ranks", "state", "licence")
+    out.print(terminal.choices("Retrievers", columns, rows))
+    found = datasets.choose_all(data_root, cache)
+    sets = [(choice.dataset, choice.loads or "-", choice.reason) for choice in found]
+    out.print(terminal.choices("Datasets", ("dataset", "--all loads", "state"), sets))
+
+
+def _state(name: str, settings: Settings) -> str:
+    try:
+        return retrievers.adapter(name).availability(settings).sentence or "ready"
+    except Exception as problem:
+        return f"cannot be loaded: {type(problem).__name__}: {problem}"
+
+
+@app.command()
+def accuracy(
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Every dataset (the real one where it is found, else its synthetic twin) with "
+            "every retriever that is ready, unless --dataset or --retriever narrow it.",
+        ),
+    ] = False,
+    listing: Annotated[
+        bool, typer.Option("--list", help="Show the retrievers and datasets with their state.")
+    ] = False,
+    dataset: Annotated[
+        str, typer.Option(help="Datasets, separated by commas.", metavar="NAME,NAME")
+    ] = "",
+    retriever: Annotated[
+        str,
+        typer.Option(
+            help="Retrievers, separated by commas; one of your own as package.module:Object.",
+            metavar="NAME,NAME",
+        ),
+    ] = "",
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own data: CSV or JSONL with id, path, caption and, if wished, split.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="RETRIEVAL_DATA",
+            help="Folder that holds the real datasets, one folder each.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        str,
+        typer.Option(
+            help="Pretrained weights: hub id or local path for a role, e.g. image=..., text=...; "
+            "aligned.image=... for one retriever alone. Naming a hub id allows its download.",
+            metavar="ROLE=VALUE,...",
+        ),
+    ] = "",
+    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.", metavar="N,N")] = "0",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is CUDA where it can be used.")
+    ] = "auto",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what would run, be reused or be skipped, and why. Datasets are read, "
+            "nothing is trained.",
+        ),
+    ] = False,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad",
+            help="Leave out media that cannot be read, under a renamed protocol, instead of "
+            "ending.",
+        ),
+    ] = False,
+    results: Annotated[
+        Path, typer.Option(help="Folder of the stored results.", file_okay=False)
+    ] = Path("results"),
+    cache: Annotated[
+        Path,
+        typer.Option(
+            envvar="RETRIEVAL_CACHE",
+            help="Folder for twins, trained towers and embeddings; may be deleted at any time.",
+            file_okay=False,
+        ),
+    ] = Path(".cache"),
+    workers: Annotated[
+        int | None, typer.Option(help="Workers that decode media; default: one a core.", min=1)
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Threads of each numerical library; default: as they decide.", min=1),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the HTML report; default: as python -m reports.", dir_okay=False
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Show the table and the report's path alone.")
+    ] = False,
+) -> None:
+    """Measure Recall@1/5/10 and MRR@10, with 95 % intervals, and write a report.
+
+    Every result is stored as it is finished and reused by the next run; a run that was stopped
+    continues when it is started again. Exit status: 0 all done, 1 some cell failed, 2 the command
+    line or the data cannot be used, 130 interrupted.
+    """
+    try:
+        if listing:
+            list_choices(data_root, cache)
+            return
+        if not (everything or dataset or retriever or manifest):
+            raise UsageError(
+                "Say what to run: --all, or --dataset, --retriever or --manifest; "
+                "--list shows the names, --help all options."
+            )
+        request = Request(
+            dataset=dataset,
+            retriever=retriever,
+            manifest=manifest,
+            data_root=data_root,
+            cache=cache,
+            results=results,
+            checkpoint=checkpoint,
+            seeds=seeds,
+            device=device,
+            skip_bad=skip_bad,
+            workers=workers,
+            threads=threads,
+            quiet=quiet,
+            report=report,
+        )
+        status = execute(request, dry_run=dry_run)
+    except (UsageError, UnusableDevice, UnknownRetriever, DatasetError) as problem:
+        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        status = USAGE
+    except KeyboardInterrupt:
+        err.print("Interrupted. What was finished is stored; the same command continues.")
+        status = INTERRUPTED
+    raise typer.Exit(status)
+
+
+if __name__ == "__main__":
+    app()

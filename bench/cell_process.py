@@ -1,0 +1,129 @@
+"""The process that computes one cell (``python -m bench.cell_process DESCRIPTOR``).
+
+It reads its job as one line from standard input and says on the given file descriptor, a line of
+JSON each: {"phase": ...} when a phase begins, and at the end {"done": key}, {"absent": sentence}
+where weights are missing, or {"failed": sentence}. It ends when its parent does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from bench.cells import Cell, Example
+from bench.checkout import CHECKOUT
+from bench.code_digest import code_digest
+from bench.examples import examples, sample
+from bench.job import Job, job_from_json
+from bench.measure import Measurement, Say, SpecMismatch, measure
+from bench.ranking_check import BadRanking
+from bench.store import ResultStore
+from datasets.base import Dataset, DatasetError
+from retrievers import registry
+from retrievers.base import WeightsAbsent
+
+
+class SourceChanged(Exception):
+    """What was planned is not what is here now."""
+
+
+SENTENCES = (SourceChanged, SpecMismatch, BadRanking, DatasetError)
+
+
+def _end_with_parent() -> None:
+    """Standard input closes when the parent has gone, however it went."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def compute(job: Job, say: Say) -> str:
+    """Compute and store one cell; returns its key."""
+    store = ResultStore(job.results)
+    say("load")
+    if code_digest(job.retriever) != job.spec.code:
+        raise SourceChanged("the source code changed during the run; run it again")
+    dataset = job.source.load()
+    if dataset.digest != job.spec.dataset_digest:
+        raise SourceChanged(f"the data of {dataset.name} changed during the run; run it again")
+    retriever = registry.adapter(job.retriever).build(job.settings)
+    taken = measure(job.spec, dataset, retriever, say)
+    say("store")
+    shown, notes = _examples(job, dataset, taken, store)
+    cell = Cell(
+        spec=job.spec,
+        status="done",
+        created=datetime.now(UTC).isoformat(),
+        metrics=taken.metrics,
+        counts=taken.counts,
+        seconds=taken.seconds,
+        memory=taken.memory,
+        diagnostics=taken.diagnostics,
+        notes=(*taken.notes, *notes),
+        **asdict(job.provenance),
+    )
+    store.write(cell, taken.frame, shown)
+    return job.spec.key
+
+
+def _examples(
+    job: Job, dataset: Dataset, taken: Measurement, store: ResultStore
+) -> tuple[list[Example], tuple[str, ...]]:
+    """A picture that cannot be read again does not undo the measurement."""
+    top = [
+        dict(zip(ids, scores, strict=True))
+        for ids, scores in zip(taken.frame["ids"], taken.frame["scores"], strict=True)
+    ]
+    chosen = sample(taken.ranks, job.spec.seed)
+    gallery = {item.id: item for item in taken.gallery}
+    try:
+        return examples(chosen, dataset.queries, top, taken.ranks, gallery, store), ()
+    except (DatasetError, OSError) as problem:
+        return [], (f"The examples are left out: {problem}",)
+
+
+def failure_sentence(problem: BaseException) -> str:
+    """What it says, and unless it is a sentence of ours, the last place that it passed."""
+    text = " ".join(str(problem).split()) or "no message"
+    if isinstance(problem, SENTENCES):
+        return text
+    frames = traceback.extract_tb(problem.__traceback__)
+    places = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    where = ""
+    if places:
+        last = places[-1]
+        name = last.filename.removeprefix(f"{CHECKOUT}{os.sep}")
+        where = f" ({name}, line {last.lineno})"
+    return f"{type(problem).__name__}: {text}{where}"
+
+
+def main() -> int:
+    os.set_inheritable(int(sys.argv[1]), False)
+    with open(int(sys.argv[1]), "w", buffering=1, encoding="utf-8") as channel:  # noqa: PTH123
+
+        def tell(**message: str) -> None:
+            channel.write(json.dumps(message) + "\n")
+
+        job = job_from_json(sys.stdin.buffer.readline().decode())
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        try:
+            tell(done=compute(job, lambda phase: tell(phase=phase)))
+        except WeightsAbsent as problem:
+            tell(absent=str(problem))
+        except KeyboardInterrupt:
+            return 130
+        except Exception as problem:
+            if not isinstance(problem, SENTENCES):
+                traceback.print_exc()
+            tell(failed=failure_sentence(problem))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""What would be run: each retriever on each dataset with each seed, and what is stored already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bench.cells import Cell, CellSpec
+from bench.code_digest import code_digest
+from bench.sources import DatasetSource
+from bench.store import ResultStore
+from datasets.base import Dataset
+from retrievers import registry
+from retrievers.base import Adapter, Settings, WeightsAbsent
+
+DEPTH = 10
+
+Action = Literal["run", "reuse", "skip", "fail"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A dataset, and where a second process loads it from."""
+
+    source: DatasetSource
+    dataset: Dataset
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One cell of the plan.
+
+    action  "run" it, "reuse" what is stored, "skip" it, or "fail": it cannot even be described
+    reason  why it is skipped or fails, or how it failed the last time
+    seed    None where the reason holds for every seed
+    spec    None where it was not described
+    """
+
+    source: DatasetSource
+    dataset: str
+    protocol: str
+    retriever: str
+    action: Action
+    reason: str = ""
+    seed: int | None = None
+    spec: CellSpec | None = None
+    settings: Settings | None = None
+
+    @property
+    def title(self) -> str:
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"{self.retriever} on {self.dataset} ({self.protocol}){seed}"
+
+
+def plan(
+    datasets: Sequence[Loaded],
+    retrievers: Sequence[str],
+    seeds: Sequence[int],
+    settings_of: Callable[[str, int], Settings],
+    store: ResultStore,
+) -> list[Planned]:
+    """The cells in the order in which they run; nothing is trained.
+
+    settings_of  (retriever, seed) -> what its adapter is told
+    """
+    codes = {name: code_digest(name) for name in retrievers}
+    return [
+        planned
+        for loaded in datasets
+        for name in retrievers
+        for planned in _seeds_of(loaded, name, seeds, settings_of, store, codes)
+    ]
+
+
+def _seeds_of(
+    loaded: Loaded,
+    name: str,
+    seeds: Sequence[int],
+    settings_of: Callable[[str, int], Settings],
+    store: ResultStore,
+    codes: Mapping[str, str],
+) -> Iterator[Planned]:
+    dataset = loaded.dataset
+    row = Planned(loaded.source, dataset.name, dataset.protocol, name, "skip")
+    try:
+        adapter = registry.adapter(name)
+        obstacle = _obstacle(adapter, name, dataset, settings_of(name, seeds[0]))
+        if obstacle:
+            yield replace(row, reason=obstacle)
+            return
+        for seed in seeds:
+            settings = settings_of(name, seed)
+            spec = _cell_spec(adapter, settings, dataset, codes[name])
+            yield _known(row, spec, settings, store.get(spec.key))
+    except WeightsAbsent as problem:
+        yield replace(row, reason=str(problem))
+    except Exception as problem:
+        text = " ".join(str(problem).split())
+        yield replace(row, action="fail", reason=f"{type(problem).__name__}: {text}")
+
+
+def _obstacle(adapter: Adapter, name: str, dataset: Dataset, settings: Settings) -> str:
+    """Why a retriever cannot run on a dataset, "" where it can."""
+    modalities = registry.entry(name).modalities
+    if dataset.modality not in modalities:
+        return f"It ranks {' and '.join(modalities)}, and {dataset.name} holds {dataset.modality}."
+    state = adapter.availability(settings)
+    return "" if state.ready else state.sentence
+
+
+def _cell_spec(adapter: Adapter, settings: Settings, dataset: Dataset, code: str) -> CellSpec:
+    return CellSpec(
+        retriever=adapter.describe(settings),
+        dataset=dataset.name,
+        protocol=dataset.protocol,
+        dataset_digest=dataset.digest,
+        synthetic=dataset.synthetic,
+        seed=settings.seed,
+        k=DEPTH,
+        code=code,
+    )
+
+
+def _known(row: Planned, spec: CellSpec, settings: Settings, stored: Cell | None) -> Planned:
+    reused = stored is not None and stored.status == "done"
+    return replace(
+        row,
+        action="reuse" if reused else "run",
+        reason=f"failed before: {stored.reason}" if stored and not reused else "",
+        seed=spec.seed,
+        spec=spec,
+        settings=settings,
+    )

@@ -1,0 +1,157 @@
+"""Runs a plan: reuses what is stored, computes the rest, and lets no failure end the run."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from bench.cells import Cell
+from bench.checkout import CHECKOUT
+from bench.isolation import run_isolated
+from bench.job import Job, Provenance
+from bench.machine import machine, revision, versions
+from bench.plan import Planned
+from bench.store import ResultStore, Skipped
+
+OutcomeStatus = Literal["done", "reused", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one planned cell; ``seconds`` is 0 where nothing was run."""
+
+    planned: Planned
+    status: OutcomeStatus
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How cells are run, none of which decides a result.
+
+    threads  of each numerical library, None where they decide for themselves
+    quiet    whether the output of the retrievers is hidden
+    """
+
+    results: Path
+    threads: int | None = None
+    quiet: bool = False
+
+
+def run(
+    planned: Sequence[Planned], options: RunOptions, say: Callable[[str], None]
+) -> list[Outcome]:
+    """Run every cell of the plan, one after the other, each in a process of its own.
+
+    Every finished cell is stored at once, so that a run that is stopped continues where it was.
+    Raises KeyboardInterrupt after the running cell was ended.
+    """
+    store = ResultStore(options.results)
+    outcomes = []
+    for number, cell in enumerate(planned, start=1):
+        say(f"[{number}/{len(planned)}] {cell.title}: {_announcement(cell)}")
+        outcome = _outcome(cell, options, store)
+        outcomes.append(outcome)
+        if cell.action == "run":
+            say(f"    {_ending(outcome, store)}")
+    store.write_skipped(skipped(outcomes))
+    return outcomes
+
+
+def skipped(outcomes: Sequence[Outcome]) -> list[Skipped]:
+    """What was left without a stored cell, and why."""
+    return [
+        Skipped(outcome.planned.dataset, outcome.planned.retriever, outcome.reason)
+        for outcome in outcomes
+        if outcome.status == "skipped" or outcome.planned.action == "fail"
+    ]
+
+
+def _announcement(cell: Planned) -> str:
+    if cell.action == "run":
+        return f"runs again ({cell.reason})" if cell.reason else "runs"
+    if cell.action == "reuse":
+        return "stored already, reused"
+    return f"{'skipped' if cell.action == 'skip' else 'failed'}: {cell.reason}"
+
+
+def _ending(outcome: Outcome, store: ResultStore) -> str:
+    spec = outcome.planned.spec
+    cell = store.get(spec.key) if spec else None
+    if outcome.status != "done" or cell is None:
+        return f"{outcome.status} after {outcome.seconds:.0f} s: {outcome.reason}"
+    shown = ", ".join(f"{name} {100 * each.value:.1f}" for name, each in cell.metrics.items())
+    return f"done in {outcome.seconds:.0f} s: {shown}"
+
+
+def _outcome(cell: Planned, options: RunOptions, store: ResultStore) -> Outcome:
+    if cell.action == "reuse":
+        return Outcome(cell, "reused")
+    if cell.action == "skip":
+        return Outcome(cell, "skipped", cell.reason)
+    if cell.spec is None or cell.settings is None:
+        return Outcome(cell, "failed", cell.reason)
+    started = time.perf_counter()
+    job = Job(
+        spec=cell.spec,
+        retriever=cell.retriever,
+        source=cell.source,
+        settings=cell.settings,
+        results=options.results,
+        provenance=provenance(cell, options),
+    )
+    ended = run_isolated(job, threads=options.threads, quiet=options.quiet)
+    seconds = time.perf_counter() - started
+    if ended.status == "absent":
+        return Outcome(cell, "skipped", ended.reason, seconds)
+    if ended.status == "failed":
+        store.write(_failed_cell(job, ended.reason))
+        return Outcome(cell, "failed", ended.reason, seconds)
+    return Outcome(cell, "done", seconds=seconds)
+
+
+def _failed_cell(job: Job, reason: str) -> Cell:
+    return Cell(
+        spec=job.spec,
+        status="failed",
+        created=datetime.now(UTC).isoformat(),
+        reason=reason,
+        **asdict(job.provenance),
+    )
+
+
+def provenance(cell: Planned, options: RunOptions) -> Provenance:
+    """What is recorded with a cell that is about to run. Raises ValueError for a skipped one."""
+    if cell.settings is None:
+        raise ValueError(f"{cell.title} is not going to run")
+    return Provenance(
+        command=command(cell, options),
+        machine=machine(device=cell.settings.device, threads=options.threads),
+        versions=versions(),
+        revision=revision(CHECKOUT),
+    )
+
+
+def command(cell: Planned, options: RunOptions) -> str:
+    """The line that computes this cell alone, from the root of the checkout."""
+    source, settings = cell.source, cell.settings
+    words = ["python", "-m", "bench.accuracy"]
+    if source.manifest is not None:
+        words += ["--manifest", str(source.manifest)]
+    else:
+        words += ["--dataset", source.name]
+        words += ["--data-root", str(source.root)] if source.root else []
+    words += ["--retriever", cell.retriever]
+    if settings is not None:
+        roles = ",".join(f"{role}={value}" for role, value in settings.checkpoint.items())
+        words += ["--checkpoint", roles] if roles else []
+        words += ["--seeds", str(settings.seed), "--device", settings.device]
+    words += ["--threads", str(options.threads)] if options.threads else []
+    words += ["--skip-bad"] if source.skip_bad else []
+    return shlex.join(words)

@@ -1,0 +1,68 @@
+"""What the command line asks for: names, seeds and checkpoints, checked before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from retrievers import registry
+
+
+class UsageError(Exception):
+    """A command line that cannot be followed; the message says what to change."""
+
+
+def split_names(text: str) -> list[str]:
+    """The names of a comma-separated list, each once, in their order."""
+    return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Raises UsageError unless ``text`` lists whole numbers from 0 on."""
+    names = split_names(text)
+    if not names or not all(name.isdecimal() for name in names):
+        raise UsageError(f"--seeds {text}: give whole numbers separated by commas, e.g. 0,1,2.")
+    return [int(name) for name in names]
+
+
+def parse_checkpoints(text: str, retrievers: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    """retriever -> role -> value, from "role=VALUE,retriever.role=VALUE".
+
+    A role without a retriever goes to every retriever of the run that has it.
+    Raises UsageError where no retriever of the run has the role.
+    """
+    found: dict[str, dict[str, str]] = {name: {} for name in retrievers}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        target, equals, value = part.partition("=")
+        if not equals or not value:
+            raise UsageError(f"--checkpoint {part}: write role=VALUE, e.g. image=openai/clip.")
+        for name, role in _takers(target, retrievers):
+            found[name][role] = value
+    return found
+
+
+def _takers(target: str, retrievers: Sequence[str]) -> list[tuple[str, str]]:
+    roles = {name: tuple(registry.entry(name).checkpoint_roles) for name in retrievers}
+    known = sorted(
+        {role for each in roles.values() for role in each}
+        | {f"{name}.{role}" for name, each in roles.items() for role in each}
+    )
+    takers = [
+        (name, role)
+        for name, each in roles.items()
+        for role in each
+        if target in (role, f"{name}.{role}")
+    ]
+    if not takers:
+        raise UsageError(
+            f"--checkpoint {target}=...: no retriever of this run has that role. "
+            f"{_did_you_mean(target, known)}"
+        )
+    return takers
+
+
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    if not known:
+        return "None of them takes a checkpoint."
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]}?" if near else f"Roles are {', '.join(known)}."

@@ -1,0 +1,46 @@
+"""Where a dataset comes from, in plain data that a second process can load again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import registry
+from datasets.base import Dataset
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """A registered dataset, or the user's own where ``manifest`` is given."""
+
+    name: str
+    cache: Path
+    root: Path | None = None
+    manifest: Path | None = None
+    skip_bad: bool = False
+    workers: int | None = None
+
+    def load(self) -> Dataset:
+        """Raises DatasetError."""
+        if self.manifest is not None:
+            return registry.load_manifest(
+                self.manifest, cache=self.cache, skip_bad=self.skip_bad, workers=self.workers
+            )
+        return registry.load(
+            self.name,
+            root=self.root,
+            cache=self.cache,
+            skip_bad=self.skip_bad,
+            workers=self.workers,
+        )
+
+
+def source_to_json(source: DatasetSource) -> dict[str, Any]:
+    return {name: str(v) if isinstance(v, Path) else v for name, v in asdict(source).items()}
+
+
+def source_from_json(found: Mapping[str, Any]) -> DatasetSource:
+    paths = {name: found[name] and Path(found[name]) for name in ("cache", "root", "manifest")}
+    return DatasetSource(**{**found, **paths})

@@ -1,0 +1,98 @@
+"""The results and the choices as tables for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from bench.cells import Measure
+from bench.metrics import METRIC_NAMES
+from bench.store import Skipped
+from bench.summary import Row
+
+
+def results(rows: Sequence[Row]) -> RenderableType:
+    """A table for each dataset and protocol, percentages with their 95 % intervals."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.dataset, row.protocol), []).append(row)
+    return Group(*(_dataset(group) for group in groups.values()))
+
+
+def _dataset(rows: Sequence[Row]) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, title=_title(rows), title_justify="left", title_style="bold")
+    table.add_column("retriever", no_wrap=False, max_width=16)
+    for name in METRIC_NAMES:
+        table.add_column(name, justify="right", min_width=11)
+    table.add_column("seeds", justify="right", max_width=7)
+    for row in rows:
+        table.add_row(
+            escape(row.retriever.name),
+            *(_figure(row.metrics.get(name)) for name in METRIC_NAMES),
+            ",".join(map(str, row.seeds)),
+        )
+    lines = [Text(line) for row in rows for line in _remarks(row)]
+    return Group(table, *lines, Text())
+
+
+def _title(rows: Sequence[Row]) -> str:
+    first = rows[0]
+    synthetic = ", synthetic: not for comparison with published figures" if first.synthetic else ""
+    counts = next((row.cells[0].counts for row in rows if row.status == "done"), {})
+    size = (
+        f"\n{counts['queries']:,} queries, gallery of {counts['gallery']:,}; "
+        f"chance R@1 {100 / counts['gallery']:.2g}; percent, 95 % interval below"
+        if counts
+        else ""
+    )
+    return escape(f"{first.dataset} ({first.protocol}){synthetic}{size}")
+
+
+def _figure(measure: Measure | None) -> str:
+    if measure is None:
+        return "-"
+    return f"{100 * measure.value:.1f}\n{100 * measure.low:.1f}–{100 * measure.high:.1f}"
+
+
+def _remarks(row: Row) -> Iterable[str]:
+    name = row.retriever.name
+    if row.reason:
+        yield f"{name} {row.status}: {row.reason}"
+    if row.status == "partial":
+        yield f"{name}: no average is shown while a seed has failed"
+    if row.retriever.weights == "random":
+        yield f"{name}: random weights, for tests only"
+    if row.status == "done" and any(cell.diagnostics for cell in row.cells):
+        yield f"{name}: {_diagnostics([cell.diagnostics for cell in row.cells])}"
+    if row.superseded:
+        yield f"{name}: {row.superseded} stored results of other code, options or data not shown"
+
+
+def _diagnostics(cells: Sequence[Mapping[str, float]]) -> str:
+    """Means over the seeds that hold the figure."""
+    names = list(dict.fromkeys(name for cell in cells for name in cell))
+    held = {name: [cell[name] for cell in cells if name in cell] for name in names}
+    return "; ".join(f"{name} {sum(each) / len(each):.3g}" for name, each in held.items())
+
+
+def left_out(skipped: Sequence[Skipped]) -> RenderableType:
+    """A sentence for each retriever that did not run."""
+    lines = [
+        Text(f"Left out: {each.retriever} on {each.dataset}. {each.reason}") for each in skipped
+    ]
+    return Group(*lines)
+
+
+def choices(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """What ``--list`` shows."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table

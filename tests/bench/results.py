@@ -1,0 +1,81 @@
+"""Cells made by hand for the tests of what reads and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from bench.cells import Cell, CellSpec, Example, Hit
+from bench.metrics import Ranks, per_query
+from bench.statistics import measures
+from retrievers.base import RetrieverSpec
+
+RETRIEVER = RetrieverSpec(
+    name="toy",
+    paradigm="generative",
+    modalities=("image", "video"),
+    weights="pretrained",
+    licence="MIT",
+    checkpoint={"image": "näme/tower"},
+    revision={"image": "abc"},
+    options={"width": 3, "rate": 0.1, "shared": True, "note": None},
+)
+SPEC = CellSpec(RETRIEVER, "toys", "own-split", "d1", True, 0, 10, "c1")
+
+
+def frame(places: Sequence[int]) -> pd.DataFrame:
+    """Two queries an item, found at these places without ties; 0 is not found."""
+    count = len(places)
+    return pd.DataFrame(
+        {
+            "query": [f"q{row}" for row in range(count)],
+            "item": [f"i{row // 2}" for row in range(count)],
+            "text": [f"what <b>was</b> \u202e{row}" for row in range(count)],
+            "best": np.array(places),
+            "worst": np.array(places),
+            "ids": [[f"i{row // 2}", "other"] for row in range(count)],
+            "scores": [[1.0, 0.5]] * count,
+        }
+    )
+
+
+def done(places: Sequence[int], *, created: str = "2026-01-01", **changes: object) -> Cell:
+    ranks = frame(places)
+    scored = per_query(Ranks(ranks["best"].to_numpy(), ranks["worst"].to_numpy()))
+    return Cell(
+        spec=replace(SPEC, **changes),
+        status="done",
+        created=created,
+        command="python -m bench.accuracy",
+        metrics=measures(scored, list(ranks["item"])),
+        counts={"gallery": 5, "queries": len(places)},
+        seconds={"fit/all": 1.5},
+        memory={"peak_bytes": 10},
+        diagnostics={"collision ceiling": 0.9},
+        machine={"processor": "one"},
+        versions={"numpy": "2"},
+        revision="abc+changes",
+        notes=("a note",),
+    )
+
+
+def failed(*, created: str = "2026-01-01", **changes: object) -> Cell:
+    return Cell(
+        spec=replace(SPEC, **changes),
+        status="failed",
+        created=created,
+        command="",
+        reason="It broke.",
+    )
+
+
+EXAMPLE = Example(
+    query="q0",
+    text="what <b>was</b>",
+    rank=0,
+    answer=Hit("i9", float("nan"), "", True),
+    top=(Hit("i0", 1.0, "x.jpg", False), Hit("i1", 0.5, "", False)),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import time
@@ -75,6 +76,7 @@ class Cart:
         self.tree: PrefixTree | None = None
         self.progress: dict[str, Progress] = {}
         self._known: Examples | None = None
+        self._as_fitted: CartModel | None = None
 
     def fit(
         self, train_set: Captioned, validation: Captioned, captioner: Captioner | None
@@ -119,26 +121,44 @@ class Cart:
                 return float((found == rows[:, None]).any(axis=1).mean())
 
         self._train(known, self.config.fit, validate, "fit")
+        self._as_fitted = copy.deepcopy(self.model)
         seconds["train"] = time.perf_counter() - clock
         return seconds
 
     def absorb(self, embeddings: FloatArray, captioner: Captioner | None) -> Mapping[str, float]:
         """Make embeddings [items, dim] the gallery; seconds by phase.
 
-        Without a captioner the model is left as ``fit`` made it and only identifiers are given.
+        Starts from what ``fit`` learned, whatever was absorbed since. Without a captioner only
+        identifiers are given. Raises ValueError when nothing was fitted here: a saved CART
+        brings its gallery but not the training pairs that a new one is learned beside.
         """
-        model, quantizers = self._fitted()
+        if self._as_fitted is None or self._known is None:
+            raise ValueError("fit the model before it is given a gallery")
+        _, quantizers = self._fitted()
         clock = time.perf_counter()
-        self.gallery = identifiers(quantizers.codes(embeddings))
-        model.reserve_unique(int(self.gallery[:, -1].max()) + 1)
-        self.tree = PrefixTree.build(self.gallery, self.device)
+        model = self.model = copy.deepcopy(self._as_fitted)
+        gallery = identifiers(quantizers.codes(embeddings))
+        self._take(model, gallery)
         seconds = {"identifiers": time.perf_counter() - clock}
-        if captioner is not None and self._known is not None:
+        if captioner is not None:
             clock = time.perf_counter()
-            borrowed = self._borrowed(embeddings, self.gallery, captioner)
+            borrowed = self._borrowed(embeddings, gallery, captioner)
             self._train(_joined(self._known, borrowed), self.config.absorb, None, "absorb")
             seconds["train"] = time.perf_counter() - clock
         return seconds
+
+    def add(self, embeddings: FloatArray) -> None:
+        """Append items to the gallery without training; their rows follow those there."""
+        model, quantizers = self._fitted()
+        assert self.gallery is not None
+        added = identifiers(quantizers.codes(embeddings), self.gallery)
+        self._take(model, np.concatenate([self.gallery, added]))
+
+    def remove(self, rows: Sequence[int]) -> None:
+        """Take gallery rows out; those behind them move up. One item at least must stay."""
+        model, _ = self._fitted()
+        assert self.gallery is not None
+        self._take(model, np.delete(self.gallery, list(rows), axis=0))
 
     def search(self, queries: Sequence[str], k: int) -> Answer:
         """The k best gallery rows of each query, by constrained beam search."""
@@ -196,6 +216,28 @@ class Cart:
         model, tree = self._indexed()
         return tree.bytes + sum(p.numel() * p.element_size() for p in model.parameters())
 
+    def parts(self) -> tuple[CartModel, Quantizers, Tokenizer, IntArray]:
+        """Model, quantizers, tokenizer and gallery identifiers, for saving.
+
+        Raises ValueError when no gallery was indexed.
+        """
+        model, quantizers = self._fitted()
+        self._indexed()
+        assert self.tokenizer is not None and self.gallery is not None
+        return model, quantizers, self.tokenizer, self.gallery
+
+    def restore(
+        self,
+        model: CartModel,
+        quantizers: Quantizers,
+        tokenizer: Tokenizer,
+        gallery: IntArray,
+    ) -> None:
+        """Take parts that were saved."""
+        self.model, self.quantizers, self.tokenizer = model, quantizers, tokenizer
+        self._take(model, gallery)
+        self._known = self._as_fitted = None
+
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         assert self.tokenizer is not None
         return encode(self.tokenizer, texts, self.config.model.max_tokens)
@@ -227,6 +269,10 @@ class Cart:
             scores[rows] = found.scores.float().cpu().numpy()
             decoded += found.decoded
         return items, scores, decoded
+
+    def _take(self, model: CartModel, gallery: IntArray) -> None:
+        model.reserve_unique(int(gallery[:, -1].max()) + 1)
+        self.gallery, self.tree = gallery, PrefixTree.build(gallery, self.device)
 
     def _train(
         self, examples: Examples, config: TrainConfig, validate: Validate | None, phase: str

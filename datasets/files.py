@@ -30,10 +30,11 @@ def place(
     """The items with the absolute paths of their files under ``folder``.
 
     A relative path ``val2014/a.jpg`` is looked for as it stands, below each of ``media``, then
-    by its name alone in each of ``media`` and in the folder itself. A file that is found
-    nowhere keeps the first of these whose folder exists, for the message that it is missing.
+    by its name alone wherever media may lie. A file that is found nowhere keeps the first of
+    these whose folder exists, for the message that it is missing.
     """
     folder = folder.absolute()
+    anywhere = tuple(one for one in _media_folders(folder, media) if one.is_dir())
     listings: dict[Path, frozenset[str]] = {}
 
     def names(parent: Path) -> frozenset[str]:
@@ -41,24 +42,21 @@ def place(
             listings[parent] = _listing(parent)
         return listings[parent]
 
+    def candidates(relative: Path) -> Iterator[Path]:
+        if len(relative.parts) > 1:
+            yield folder / relative
+            yield from (folder / name / relative for name in media)
+        yield from (one / relative.name for one in anywhere)
+
     def located(relative: Path) -> Path:
-        tried = list(_candidates(folder, relative, media))
-        for path in tried:
+        for path in candidates(relative):
             if path.name in names(path.parent):
                 return path
-        return next((path for path in tried if names(path.parent)), tried[0])
+        return next(
+            (path for path in candidates(relative) if names(path.parent)), folder / relative
+        )
 
     return tuple(replace(item, path=located(item.path)) for item in items)
-
-
-def _candidates(folder: Path, relative: Path, media: Sequence[str]) -> Iterator[Path]:
-    if len(relative.parts) > 1:
-        yield folder / relative
-        for name in media:
-            yield folder / name / relative
-    for name in media:
-        yield folder / name / relative.name
-    yield folder / relative.name
 
 
 def _media_folders(folder: Path, media: Sequence[str]) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datasets import coco_captions, karpathy
-from datasets.annotations import Annotated, AnnotatedItem, own_protocol
+from datasets.annotations import Annotated, AnnotatedItem, Split, own_protocol
 from datasets.base import DatasetError
 from datasets.files import find_file, place
 from datasets.protocol_card import Protocol, ProtocolCard
@@ -53,22 +53,36 @@ def read(folder: Path, card: ProtocolCard) -> Annotated:
 
 
 def _read_official(official: _Official, folder: Path, card: ProtocolCard) -> Annotated:
-    items = coco_captions.parse(official.test, "test")
+    items = _parse(official.test, "test")
     if official.train is None:
         expected = official.test.name.replace(_TEST, _TRAIN)
         note = (
             f"{expected} was not found beside {official.test.name}: there is nothing to train on."
         )
     else:
-        learned, drawn = _draw_validation(coco_captions.parse(official.train, "train"))
+        learned, drawn = _draw_validation(_parse(official.train, "train"))
         items = learned + items
         note = (
             f"The gallery is {official.test.name}; {drawn:,} items of {official.train.name} were "
             f"drawn for validation with seed {SPLIT_SEED}."
         )
-    name = official.test.stem.removeprefix("captions_")
-    protocol = official.protocol or own_protocol(name, items, card.max_captions_per_item)
+    protocol = official.protocol or own_protocol(
+        _part(official.test), items, card.max_captions_per_item
+    )
     return Annotated(protocol, place(items, folder, card.media), (note,))
+
+
+def _parse(path: Path, split: Split) -> tuple[AnnotatedItem, ...]:
+    """The items of an official file, whose photos lie in the folder that its name gives."""
+    return tuple(
+        replace(item, path=Path(_part(path)) / item.path)
+        for item in coco_captions.parse(path, split)
+    )
+
+
+def _part(path: Path) -> str:
+    """``val2017`` for ``captions_val2017.json``."""
+    return path.stem.removeprefix("captions_")
 
 
 def _draw_validation(

@@ -1,0 +1,1 @@
+"""Encoders: one family of towers a module, all meeting ``retrievers.base.Encoder``."""

@@ -1,0 +1,272 @@
+"""Trains the tiny towers: symmetric InfoNCE, helped by predicting what the captions say.
+
+The first loss is that of CLIP (Radford et al. 2021, section 2.3) for several captions a picture.
+The second makes the picture's features predict the words and pairs of neighbouring words of its
+captions (visual n-grams: Li et al. 2017); few pictures then suffice to learn colours and shapes.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from retrievers.encoders.caption_tokens import Gram, frequent_grams, grams
+from retrievers.encoders.tiny_towers import Towers, normalise_pixels, pad
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the towers are trained.
+
+    epochs       passes over the training pictures, but no fewer than ``least_steps`` steps
+    batch        pictures a step, each with ``captions`` of its captions
+    evaluations  times that the validation split is ranked, equally spaced
+    patience     evaluations without a better R@1 after which training stops
+    shift        pixels by which a picture is moved at random, in each direction
+    most_grams   words and pairs of words that the features must predict
+    """
+
+    epochs: int = 22
+    least_steps: int = 100
+    batch: int = 128
+    captions: int = 2
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    warm_up_steps: int = 40
+    evaluations: int = 10
+    patience: int = 3
+    shift: int = 3
+    gram_weight: float = 1.0
+    most_grams: int = 2000
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """Pictures with their captions as tokens.
+
+    pixels    rows -> uint8 [rows, 3, side, side]
+    captions  token ids of the captions of each picture; none may be without
+    """
+
+    pixels: Callable[[Sequence[int]], Tensor]
+    captions: Sequence[Sequence[Sequence[int]]]
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+
+def train(
+    towers: Towers, train: Captioned, validation: Captioned, schedule: Schedule, seed: int
+) -> float:
+    """Train in place, keep the weights of the best validation R@1, and return that R@1.
+
+    Without validation pictures the last weights are kept and NaN is returned.
+    """
+    device = towers.log_scale.device
+    rng = np.random.default_rng(seed)
+    targets = _GramTargets(train, schedule.most_grams)
+    width = towers.image.project.in_features
+    predict = _gram_head(width, targets.count).to(device)
+    parameters = [*towers.parameters(), *predict.parameters()]
+    optimizer = _optimizer(parameters, schedule)
+    batch = min(schedule.batch, len(train))
+    steps = max(schedule.least_steps, schedule.epochs * (len(train) // batch))
+    best = _Best(towers)
+    every = max(1, steps // schedule.evaluations)
+    with _progress() as progress:
+        task = progress.add_task("Training the tiny towers", total=steps, score="")
+        order: list[int] = []
+        for step in range(steps):
+            if len(order) < batch:
+                order = rng.permutation(len(train)).tolist()
+            rows, order = order[:batch], order[batch:]
+            _set_rate(optimizer, schedule, step, steps)
+            losses = _losses(towers, predict, targets, train, rows, schedule, rng)
+            optimizer.zero_grad()
+            sum(losses, start=torch.zeros((), device=device)).backward()
+            optimizer.step()
+            with torch.no_grad():
+                towers.log_scale.clamp_(max=math.log(100.0))
+            progress.advance(task)
+            if len(validation) and ((step + 1) % every == 0 or step + 1 == steps):
+                best.offer(recall_at_1(towers, validation))
+                progress.update(task, score=f"validation R@1 {best.score:.3f}")
+                if best.since >= schedule.patience:
+                    break
+    best.restore()
+    towers.eval()
+    return best.score
+
+
+class _Best:
+    """The weights of the best score so far."""
+
+    def __init__(self, towers: Towers) -> None:
+        self._towers = towers
+        self._weights: dict[str, Tensor] | None = None
+        self.score = math.nan
+        self.since = 0
+
+    def offer(self, score: float) -> None:
+        if self._weights is not None and score <= self.score:
+            self.since += 1
+            return
+        self._weights = copy.deepcopy(self._towers.state_dict())
+        self.score, self.since = score, 0
+
+    def restore(self) -> None:
+        if self._weights is not None:
+            self._towers.load_state_dict(self._weights)
+
+
+class _GramTargets:
+    """Which of the frequent grams the captions of each picture hold."""
+
+    def __init__(self, train: Captioned, most: int) -> None:
+        said = [set().union(*(grams(tokens) for tokens in own)) for own in train.captions]
+        known: dict[Gram, int] = {gram: n for n, gram in enumerate(frequent_grams(said, most))}
+        self._places = [sorted(known[gram] for gram in one if gram in known) for one in said]
+        self.count = len(known)
+
+    def of(self, rows: Sequence[int]) -> Tensor:
+        """[rows, count] of 0 and 1."""
+        targets = torch.zeros(len(rows), self.count)
+        for place, row in enumerate(rows):
+            targets[place, self._places[row]] = 1.0
+        return targets
+
+
+def _gram_head(width: int, count: int) -> nn.Linear:
+    head = nn.Linear(width, count)
+    nn.init.constant_(head.bias, -3.0)
+    return head
+
+
+def _losses(
+    towers: Towers,
+    predict: nn.Linear,
+    targets: _GramTargets,
+    train: Captioned,
+    rows: Sequence[int],
+    schedule: Schedule,
+    rng: np.random.Generator,
+) -> list[Tensor]:
+    device = towers.log_scale.device
+    pixels = _vary(train.pixels(rows), schedule.shift, rng).to(device)
+    features = towers.image.features(pixels)
+    images = F.normalize(towers.image.project(features), dim=1)
+    tokens, lengths, owners = _draw_captions(train, rows, schedule.captions, rng)
+    texts = towers.text(tokens.to(device), lengths)
+    losses = info_nce(towers.log_scale.exp() * texts @ images.T, owners.to(device))
+    if targets.count:
+        said = targets.of(rows).to(device)
+        wrong = F.binary_cross_entropy_with_logits(predict(features), said, reduction="sum")
+        losses.append(schedule.gram_weight * wrong / said.sum().clamp(min=1.0))
+    return losses
+
+
+def info_nce(scores: Tensor, owners: Tensor) -> list[Tensor]:
+    """InfoNCE in both directions.
+
+    scores  [texts, images], scaled
+    owners  [texts] the image of each text; the other texts of an image are neither its
+            positives nor its negatives, so that five captions do not compete
+    """
+    texts = torch.arange(len(owners), device=owners.device)
+    to_image = F.cross_entropy(scores, owners)
+    own = owners[None] == torch.arange(scores.shape[1], device=owners.device)[:, None]
+    rivals = scores.T.masked_fill(own, -torch.inf).logsumexp(dim=1)[owners]
+    positive = scores[texts, owners]
+    to_text = (torch.logaddexp(positive, rivals) - positive).mean()
+    return [to_image, to_text]
+
+
+def _draw_captions(
+    train: Captioned, rows: Sequence[int], most: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    sequences, owners = [], []
+    for place, row in enumerate(rows):
+        own = train.captions[row]
+        for choice in rng.permutation(len(own))[:most]:
+            sequences.append(own[choice])
+            owners.append(place)
+    tokens, lengths = pad(sequences)
+    return tokens, lengths, torch.tensor(owners)
+
+
+def _vary(pixels: Tensor, shift: int, rng: np.random.Generator) -> Tensor:
+    """Move, brighten and contrast each picture a little; never mirror it, for left is not right."""
+    side = pixels.shape[-1]
+    padded = F.pad(pixels.float(), (shift,) * 4, mode="replicate")
+    corners = rng.integers(0, 2 * shift + 1, (len(pixels), 2)).tolist()
+    moved = torch.stack(
+        [one[:, y : y + side, x : x + side] for one, (y, x) in zip(padded, corners, strict=True)]
+    )
+    gain, offset = torch.from_numpy(rng.normal(0.0, 0.1, (2, len(pixels), 1, 1, 1))).float()
+    values = normalise_pixels(moved) * (1.0 + gain) + offset
+    return values.contiguous(memory_format=torch.channels_last)
+
+
+def _optimizer(parameters: Sequence[nn.Parameter], schedule: Schedule) -> torch.optim.AdamW:
+    matrices = [one for one in parameters if one.ndim > 1]
+    vectors = [one for one in parameters if one.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": schedule.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=(0.9, 0.98))
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, schedule: Schedule, step: int, steps: int) -> None:
+    """Linear warm-up, then a cosine down to one fiftieth."""
+    warm = min(1.0, (step + 1) / schedule.warm_up_steps)
+    cosine = 0.5 * (1.0 + math.cos(math.pi * step / steps))
+    for group in optimizer.param_groups:
+        group["lr"] = schedule.learning_rate * warm * (0.02 + 0.98 * cosine)
+
+
+@torch.no_grad()
+def recall_at_1(towers: Towers, pairs: Captioned) -> float:
+    """Share of captions that score their own picture above every other of ``pairs``."""
+    towers.eval()
+    device = towers.log_scale.device
+    rows = range(len(pairs))
+    blocks = [rows[start : start + 128] for start in range(0, len(rows), 128)]
+    images = torch.cat(
+        [towers.image(normalise_pixels(pairs.pixels(block)).to(device)) for block in blocks]
+    )
+    right = count = 0
+    for block in blocks:
+        owners = [row for row in block for _ in pairs.captions[row]]
+        tokens, lengths = pad([own for row in block for own in pairs.captions[row]])
+        scores = towers.text(tokens.to(device), lengths) @ images.T
+        own = torch.tensor(owners, device=device)[:, None]
+        better = (scores >= scores.gather(1, own)).sum(1)
+        right += int((better == 1).sum())
+        count += len(owners)
+    towers.train()
+    return right / count
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[score]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )

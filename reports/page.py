@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +142,9 @@ def _context(
         "cells": cells,
         "failed": sum(cell.status == "failed" for cell in cells),
         "superseded": sum(row.superseded for row in rows),
-        "first": min(cell.created for cell in cells),
-        "last": max(cell.created for cell in cells),
+        "measured": units.span(
+            min(cell.created for cell in cells), max(cell.created for cell in cells)
+        ),
         "machines": tuple(dict.fromkeys(provenance.machine(cell) for cell in cells)),
         "examples_shown": sum(book.shown for book in albums.values()),
         "examples_stored": sum(book.stored for book in albums.values()),
@@ -159,6 +161,7 @@ def _render(template: str, context: Mapping[str, Any]) -> bytes:
     return text.encode("utf-8", errors="replace")
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),

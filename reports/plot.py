@@ -41,7 +41,7 @@ COLOURS = {
     TENTH: "var(--second)",
 }
 
-WIDTH_INCHES = 5.4
+WIDTH_INCHES = 4.9
 HEAD_INCHES, LINE_INCHES = 0.62, 0.56
 SERIES = (("R@1", 0.02, FIRST, FIRST, "o"), ("R@10", -0.26, TENTH, PAPER, "D"))
 
@@ -63,7 +63,7 @@ def recall_plot(bars: Sequence[Bar], identity: str, title: str, description: str
     figure = Figure(figsize=(WIDTH_INCHES, HEAD_INCHES + LINE_INCHES * len(bars)))
     FigureCanvasSVG(figure)
     height = figure.get_size_inches()[1]
-    axes = figure.add_axes((0.025, 0.42 / height, 0.95, 1 - 0.5 / height))
+    axes = figure.add_axes((0.02, 0.42 / height, 0.93, 1 - 0.5 / height))
     _draw_frame(axes, len(bars))
     for place, bar in enumerate(bars):
         _draw_bar(axes, len(bars) - 1 - place, bar)
@@ -76,7 +76,7 @@ def _draw_frame(axes: Axes, lines: int) -> None:
     axes.set_yticks([])
     axes.set_xticks(range(0, 101, 20))
     axes.set_xticklabels([f"{tick} %" if tick == 100 else str(tick) for tick in range(0, 101, 20)])
-    axes.tick_params(axis="x", length=0, pad=7, labelsize=10, labelcolor=MUTED)
+    axes.tick_params(axis="x", length=0, pad=7, labelsize=10.5, labelcolor=MUTED)
     axes.grid(axis="x", color=RULE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.patch.set_visible(False)
@@ -85,9 +85,9 @@ def _draw_frame(axes: Axes, lines: int) -> None:
 
 
 def _draw_bar(axes: Axes, height: int, bar: Bar) -> None:
-    axes.text(0, height + 0.30, bar.label, color=INK, fontsize=10.5, parse_math=False)
+    axes.text(0, height + 0.30, bar.label, color=INK, fontsize=11.5, parse_math=False)
     if not bar.measures:
-        axes.text(0, height - 0.1, "no result", color=MUTED, fontsize=10, style="italic")
+        axes.text(0, height - 0.1, "no result", color=MUTED, fontsize=11, style="italic")
     for metric, offset, colour, face, marker in SERIES:
         if metric in bar.measures:
             _draw_point(axes, height + offset, bar.measures[metric], colour, face, marker)
@@ -104,7 +104,7 @@ def _draw_point(
         [value],
         [height],
         marker=marker,
-        markersize=7 if marker == "o" else 6.2,
+        markersize=6 if marker == "o" else 5.4,
         color=colour,
         markerfacecolor=face,
         markeredgewidth=1.6,
@@ -119,7 +119,7 @@ def _draw_point(
         ha="left" if fits else "right",
         va="center",
         color=INK,
-        fontsize=9.5,
+        fontsize=10.5,
     )
 
 

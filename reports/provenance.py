@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from bench.cells import Cell
 from reports import units
 
-SHARES = ("accuracy", "ceiling", "share", "rate", "fraction", "recall")
+SHARES = ("accuracy", "ceiling", "share", "rate", "fraction", "recall", "distinct")
+SPOKEN = {
+    "collision_ceiling": "Collision ceiling",
+    "distinct_prefixes": "Distinct prefixes, share of the gallery",
+    "token_accuracy": "Accuracy of token",
+    "perplexity": "Perplexity of token",
+    "k": "k (coarse)",
+    "u": "u (unique)",
+}
 
 
 @dataclass(frozen=True)
@@ -53,13 +61,25 @@ def option(value: str | int | float | bool | None) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def diagnosis(figures: Mapping[str, float]) -> list[tuple[str, str]]:
-    """Diagnostics as a reader meets them: shares and accuracies in per cent, others as they are."""
-    return [(_spoken(name), _figure(name, value)) for name, value in figures.items()]
+def diagnosis(columns: Sequence[Mapping[str, float]]) -> list[tuple[str, list[str]]]:
+    """Diagnostics as table rows: the name of each figure, and its value in each column.
+
+    Shares and accuracies are in per cent, others as they are.
+    """
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [
+        (
+            _spoken(name),
+            [_figure(name, column[name]) if name in column else units.ABSENT for column in columns],
+        )
+        for name in names
+    ]
 
 
 def _spoken(name: str) -> str:
-    words = name.replace("_", " ").replace("/", ", ").strip()
+    """A name such as token_accuracy/k in words; one that is not known, without its signs."""
+    parts = [SPOKEN.get(part, part.replace("_", " ")) for part in name.split("/")]
+    words = " ".join(parts).strip()
     return words[:1].upper() + words[1:]
 
 

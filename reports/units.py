@@ -51,14 +51,34 @@ def plain(value: float) -> str:
 
 def moment(stamp: str) -> str:
     """An ISO 8601 time as "21 November 2026, 09:45 UTC"; other text as it is."""
+    when = _parsed(stamp)
+    return stamp if when is None else f"{_day(when)}, {_clock(when)}"
+
+
+def span(first: str, last: str) -> str:
+    """Two moments as one phrase, with the day once where it is the same."""
+    start, end = _parsed(first), _parsed(last)
+    if start is None or end is None or _day(start) != _day(end):
+        return f"{moment(first)} to {moment(last)}"
+    if _clock(start) == _clock(end):
+        return moment(last)
+    return f"{_day(start)}, {start:%H:%M} to {_clock(end)}"
+
+
+def _parsed(stamp: str) -> datetime | None:
     try:
         when = datetime.fromisoformat(stamp)
     except ValueError:
-        return stamp
-    if when.tzinfo is None:
-        return f"{when.day} {when:%B %Y, %H:%M}"
-    when = when.astimezone(UTC)
-    return f"{when.day} {when:%B %Y, %H:%M} UTC"
+        return None
+    return when if when.tzinfo is None else when.astimezone(UTC)
+
+
+def _day(when: datetime) -> str:
+    return f"{when.day} {when:%B %Y}"
+
+
+def _clock(when: datetime) -> str:
+    return f"{when:%H:%M}" if when.tzinfo is None else f"{when:%H:%M} UTC"
 
 
 def visible(text: str) -> str:

@@ -1,0 +1,143 @@
+"""Text from outside stays text: captions, names, reasons, options and commands."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.store import ResultStore
+from reports.page import write
+from tests.reports.page_reading import Element, parse
+from tests.reports.stored_results import Plan, store_failure, store_result
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</bdi></p></blockquote></details></main><script src=//example.org/x.js></script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "<style>*{display:none}</style>",
+    "{{ 7 * 7 }} {% raw %}",
+    "\u202eevil \u2066right to left",
+    "&lt;b&gt; &amp;amp; &#60;",
+    "<!-- -->]]><svg onload=alert(1)>",
+    "كلب يجري على الشاطئ",
+    "tab\tand\u00a0space, 👩‍👩‍👧 and \U0001f600",
+)
+ACTIVE = {
+    *("script", "iframe", "frame", "object", "embed", "applet", "base", "form", "input", "button"),
+    *("video", "audio", "source", "track", "portal", "template", "math", "noscript"),
+    *("foreignobject", "animate", "set", "image", "feimage"),
+}
+
+
+def page_of(store: ResultStore) -> Element:
+    page = write(store.root, store.root.parent / "page.html")
+    return parse(page.read_text(encoding="utf-8"))
+
+
+def assert_inert(page: Element) -> None:
+    """No element or attribute that could run, load or send anything."""
+    assert len(page.all("style")) == 1
+    for element in page.all():
+        assert element.tag not in ACTIVE, element.tag
+        for name, value in element.attributes.items():
+            assert not name.startswith("on"), (element.tag, name)
+            if name == "src":
+                assert value.startswith("data:image/jpeg;base64,")
+            if name in ("href", "xlink:href"):
+                assert value.startswith("#") or (element.tag, value) == ("link", "data:,")
+            if name == "style":
+                assert "url(" not in value
+
+
+def captions_on(page: Element) -> set[str]:
+    return {quote.all("bdi")[0].text for quote in page.all("blockquote")}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_caption_is_shown_as_it_is(tmp_path: Path, text: str) -> None:
+    store = ResultStore(tmp_path / "results")
+    store_result(store, Plan("cart", items=5, examples=2), texts=[text])
+    page = page_of(store)
+    assert_inert(page)
+    assert captions_on(page) == {text}
+    assert {quote.all("bdi")[0].attributes["dir"] for quote in page.all("blockquote")} == {"auto"}
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=30))
+def test_any_caption_is_shown_as_it_is(texts: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = ResultStore(Path(folder) / "results")
+        plan = Plan("cart", items=6, captions=5, examples=30)
+        cell = store_result(store, plan, texts=texts, thumbnails=["gone.jpg"])
+        page = page_of(store)
+        assert_inert(page)
+        shown = {_as_written(example.text) for example in store.examples(cell.spec.key)}
+        assert captions_on(page) == shown
+
+
+def _as_written(text: str) -> str:
+    """Text as a file read with universal new lines gives it back."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def test_hostile_names_reasons_and_options_are_inert(tmp_path: Path) -> None:
+    bad = "<script>alert('x')</script>\" onload=\"x"
+    store = ResultStore(tmp_path / "results")
+    plan = Plan(
+        bad,
+        dataset=bad,
+        protocol=bad,
+        items=4,
+        options={bad: bad},
+        checkpoint={bad: bad},
+        diagnostics={bad: 0.5},
+        machine={bad: bad},
+        notes=(bad,),
+        created=bad,
+    )
+    store_result(store, plan)
+    store_failure(store, Plan("cart", dataset=bad, protocol=bad), bad)
+    page = page_of(store)
+    assert_inert(page)
+    assert page.all("table", class_="accuracy")[0].all(class_="name")[0].words == bad
+    assert any(bad in note.text for note in page.all("ul", class_="notes"))
+    assert bad in page.all("td", class_="reason")[0].words
+    labels = [text.text for text in page.all("svg")[0].all("text")]
+    assert bad in labels
+
+
+def test_hidden_characters_in_a_command_are_made_visible(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "results")
+    store_result(store, Plan("cart\u202e\u2066rm -rf\u2069", items=4))
+    command = page_of(store).all("pre")[0].text
+    assert "cart\\u{202e}\\u{2066}rm -rf\\u{2069}" in command
+
+
+def test_half_of_a_surrogate_pair_does_not_stop_the_page(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "results")
+    store_failure(store, Plan("cart", items=4), "broken \ud800 reason")
+    assert "broken ? reason" in page_of(store).words
+
+
+def test_the_policy_forbids_all_but_inline_style_and_data_images(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path / "results")
+    store_result(store, Plan("cart", items=4))
+    page = page_of(store)
+    (policy,) = (
+        meta.attributes["content"]
+        for meta in page.all("meta")
+        if meta.attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules == {
+        "default-src": "'none'",
+        "style-src": "'unsafe-inline'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }

@@ -1,0 +1,397 @@
+"""The report against the stored cells that it shows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.store import ResultStore, Skipped
+from reports.page import ReportError, write
+from tests.reports.page_reading import Element, parse
+from tests.reports.stored_results import Plan, scene_jpeg, store_failure, store_result
+
+METRICS = ("R@1", "R@5", "R@10", "MRR@10")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ResultStore:
+    return ResultStore(tmp_path / "results")
+
+
+def report(store: ResultStore, **options: int) -> Element:
+    page = write(store.root, store.root.parent / "page.html", **options)
+    return parse(page.read_text(encoding="utf-8"))
+
+
+def accuracy_rows(page: Element) -> dict[str, Element]:
+    """The accuracy tables' rows by the retriever's name."""
+    rows = [row for table in page.all("table", class_="accuracy") for row in table.all("tr")[1:]]
+    return {row.all(class_="name")[0].words: row for row in rows}
+
+
+def shown_figures(row: Element) -> list[tuple[float, str]]:
+    return [(float(data.attributes["value"]), data.words) for data in row.all("data")]
+
+
+def test_the_table_holds_the_stored_figures(store: ResultStore) -> None:
+    cells = {
+        name: store_result(store, Plan(name, skill=skill))
+        for name, skill in (("tiny-dual", 0.5), ("cart", 0.35))
+    }
+    rows = accuracy_rows(report(store))
+    assert set(rows) == set(cells)
+    for name, cell in cells.items():
+        measures = [cell.metrics[metric] for metric in METRICS]
+        assert shown_figures(rows[name]) == [
+            (measure.value, f"{100 * measure.value:.1f}") for measure in measures
+        ]
+        intervals = [cell.all(class_="interval")[0].words for cell in rows[name].all("td")[:4]]
+        assert intervals == [
+            f"interval {100 * measure.low:.1f} – to {100 * measure.high:.1f}"
+            for measure in measures
+        ]
+
+
+def test_several_seeds_give_their_mean_and_spread(store: ResultStore) -> None:
+    cells = [store_result(store, Plan("cart", seed=seed)) for seed in (0, 1, 2)]
+    row = accuracy_rows(report(store))["cart"]
+    values = np.array([[cell.metrics[metric].value for metric in METRICS] for cell in cells])
+    assert [value for value, _ in shown_figures(row)] == pytest.approx(list(values.mean(axis=0)))
+    spreads = [element.words for element in row.all(class_="spread")]
+    assert spreads == [f"sd {100 * sd:.1f}" for sd in values.std(axis=0, ddof=1)]
+    assert row.all("td", class_="seeds")[0].words == "3 seeds 0, 1, 2"
+
+
+def test_costs_are_those_of_the_cell(store: ResultStore) -> None:
+    seconds = {"fit/embed": 90.0, "fit/train": 35.2, "index/encode": 2.0, "index/build": 0.34}
+    store_result(store, Plan("tiny-dual", items=60, seconds=seconds))
+    store_result(store, Plan("aligned", items=60, seconds={"index/encode": 0.5}))
+    table = report(store).all("table", class_="cost")[0]
+    rows = {row.all("th")[0].words: row for row in table.all("tr")[1:]}
+    assert [cell.words for cell in rows["tiny-dual"].all("td")] == [
+        "60",
+        "300",
+        "2 min 05 s",
+        "2.3 s",
+        "31 kB",
+        "913 MB",
+    ]
+    assert rows["aligned"].all("td")[2].words == "none"
+
+
+def test_diagnostics_are_named_and_averaged(store: ResultStore) -> None:
+    for seed, ceiling in ((0, 0.90), (1, 0.94)):
+        figures = {"collision_ceiling": ceiling, "token_accuracy/k": 0.5, "perplexity/v1": 98.25}
+        store_result(store, Plan("cart", seed=seed, diagnostics=figures))
+    store_result(store, Plan("tiny-dual"))
+    table = report(store).all("table", class_="narrow")[0]
+    found = [[cell.words for cell in row.all("th") + row.all("td")] for row in table.all("tr")]
+    assert found == [
+        ["Figure", "cart"],
+        ["Collision ceiling", "92.0 %"],
+        ["Accuracy of token k (coarse)", "50.0 %"],
+        ["Perplexity of token v1", "98.25"],
+    ]
+
+
+def test_a_failed_row_shows_its_reason_and_no_figure(store: ResultStore) -> None:
+    store_result(store, Plan("tiny-dual"))
+    store_failure(store, Plan("cart"), "The process was killed by signal 9 <while indexing>.")
+    page = report(store)
+    row = accuracy_rows(page)["cart"]
+    assert "The process was killed by signal 9 <while indexing>." in row.words
+    assert "Failed" in row.words
+    assert not row.all("data")
+    assert "1 of them failed" in page.all("header")[0].words
+
+
+def test_a_mean_over_failed_seeds_is_withheld(store: ResultStore) -> None:
+    done = store_result(store, Plan("cart", seed=0))
+    store_failure(store, Plan("cart", seed=1), "It ran out of memory.")
+    page = report(store)
+    row = accuracy_rows(page)["cart"]
+    assert "Withheld" in row.words
+    assert "It ran out of memory." in row.words
+    assert not row.all("data")
+    listed = page.all("table", class_="cells")[0].all("data")
+    assert [float(data.attributes["value"]) for data in listed] == [
+        done.metrics[metric].value for metric in METRICS
+    ]
+
+
+def test_skipped_retrievers_stand_with_their_dataset(store: ResultStore) -> None:
+    store_result(store, Plan("tiny-dual"))
+    store.write_skipped(
+        [
+            Skipped("photos", "aligned", "Its weights are absent: name them with --checkpoint."),
+            Skipped("clotho", "cart", "It ranks images; this dataset holds audio."),
+        ]
+    )
+    page = report(store)
+    assert "Its weights are absent" in accuracy_rows(page)["aligned"].words
+    left_out = page.all("ul", class_="skipped")[0].words
+    assert left_out == "cart on clotho: It ranks images; this dataset holds audio."
+
+
+@pytest.mark.parametrize(("other", "marked"), [(0.1, ["tiny-dual"]), (0.48, []), (0.9, ["cart"])])
+def test_best_is_marked_only_when_the_intervals_part(
+    store: ResultStore, other: float, marked: list[str]
+) -> None:
+    store_result(store, Plan("tiny-dual", skill=0.5))
+    store_result(store, Plan("cart", skill=other))
+    rows = accuracy_rows(report(store))
+    first = {name: row.all("td")[0] for name, row in rows.items()}
+    assert [name for name, cell in first.items() if cell.all(class_="crown")] == marked
+
+
+def test_a_single_row_is_not_called_best(store: ResultStore) -> None:
+    store_result(store, Plan("tiny-dual"))
+    assert not report(store).all("tbody")[0].all(class_="crown")
+
+
+def test_rows_of_different_data_are_not_compared(store: ResultStore) -> None:
+    store_result(store, Plan("tiny-dual", skill=0.9))
+    store_result(store, Plan("cart", skill=0.1, digest="00ff00ff00ff00ff"))
+    page = report(store)
+    assert "different versions of the dataset" in page.all(class_="warning")[0].words
+    assert not page.all("tbody")[0].all(class_="crown")
+
+
+def test_a_synthetic_dataset_says_so_in_its_heading(store: ResultStore) -> None:
+    store_result(store, Plan("tiny-dual", dataset="photos"))
+    store_result(store, Plan("tiny-dual", dataset="flickr30k-mini", synthetic=True))
+    headings = [heading.words for heading in report(store).all("h2")]
+    (synthetic,) = [heading for heading in headings if heading.startswith("flickr30k-mini")]
+    (real,) = [heading for heading in headings if heading.startswith("photos")]
+    assert synthetic.endswith("synthetic twin: never compare with published figures")
+    assert "synthetic" not in real
+
+
+def test_weights_are_told_apart(store: ResultStore) -> None:
+    for weights in ("trained here", "pretrained", "random"):
+        store_result(store, Plan(f"with-{weights.split()[0]}", weights=weights))
+    badges = {
+        name: row.all(class_="badge")[0].words for name, row in accuracy_rows(report(store)).items()
+    }
+    assert badges == {
+        "with-trained": "trained here",
+        "with-pretrained": "pretrained",
+        "with-random": "▲ random weights",
+    }
+
+
+def test_one_name_with_two_checkpoints_is_told_apart(store: ResultStore) -> None:
+    for tower in ("org/clip-b", "org/siglip"):
+        store_result(store, Plan("aligned", checkpoint={"image": tower}))
+    rows = accuracy_rows(report(store))
+    assert set(rows) == {"aligned (image=clip-b)", "aligned (image=siglip)"}
+
+
+def test_provenance_holds_what_repeats_the_row(store: ResultStore) -> None:
+    plan = Plan(
+        "cart",
+        checkpoint={"image": "org/clip"},
+        options={"beam": 20, "captioner": "nearest", "enhanced": True, "limit": None},
+    )
+    cell = store_result(store, plan)
+    origin = report(store).all("details", class_="origin")[0]
+    for expected in (
+        cell.command,
+        cell.spec.key,
+        cell.spec.code,
+        cell.spec.dataset_digest,
+        cell.revision,
+        "21 November 2026, 09:45 UTC",
+        "Example Processor 3.1 GHz",
+        "torch 2.13.0",
+        "org/clip",
+        "Apache-2.0",
+    ):
+        assert expected in origin.words
+    options = {pair.all("dt")[0].words: pair.all("dd")[0].words for pair in _options(origin)}
+    assert options == {"beam": "20", "captioner": "nearest", "enhanced": "true", "limit": "null"}
+
+
+def test_facts_that_differ_between_seeds_name_their_seeds(store: ResultStore) -> None:
+    for seed, cores in ((0, "2"), (1, "2"), (2, "64")):
+        store_result(store, Plan("cart", seed=seed, machine={"cores": cores}))
+    page = report(store)
+    facts = page.all("dl", class_="origin-facts")[0].words
+    assert "seeds 0, 1: cores: 2" in facts
+    assert "seed 2: cores: 64" in facts
+    assert "2 machines: seconds of different machines do not compare" in page.words
+
+
+def test_examples_show_the_answer_by_frame_and_sign(store: ResultStore) -> None:
+    cell = store_result(store, Plan("cart", items=20, examples=4))
+    album = report(store).all("details", class_="album")[0]
+    questions = album.all("article")
+    stored = store.examples(cell.spec.key)
+    assert len(questions) == len(stored) == 8
+    for question, example in zip(questions, stored, strict=True):
+        assert question.all("bdi")[0].text == example.text
+        right = question.all("li", class_="right")
+        assert len(right) == 1
+        assert "✓" in right[0].words
+        assert right[0].all("img")[0].attributes["alt"] == f"Right item {example.answer.item}"
+        outcome = question.all(class_="outcome")[0].words
+        expected = f"at rank {example.rank}" if example.rank else "not in the top 10"
+        assert outcome.endswith(expected)
+        others = [img.attributes["alt"] for img in question.all("ol")[0].all("img")]
+        assert len(others) == 5
+
+
+def test_a_missing_thumbnail_leaves_a_named_place(store: ResultStore) -> None:
+    store_result(store, Plan("cart"), thumbnails=["gone.jpg"])
+    page = report(store)
+    assert not page.all("img")
+    assert "No picture of the right item item-" in str(
+        [element.attributes["aria-label"] for element in page.all(class_="absent")]
+    )
+
+
+def test_no_file_outside_the_thumbnails_is_read(store: ResultStore, tmp_path: Path) -> None:
+    (tmp_path / "private.jpg").write_bytes(scene_jpeg(1))
+    (store.root / "thumbnails").mkdir(parents=True)
+    (store.root / "thumbnails" / "notes.jpg").write_text("not a picture")
+    names = ["../../private.jpg", str(tmp_path / "private.jpg"), "notes.jpg", "a\0b.jpg", ".."]
+    store_result(store, Plan("cart"), thumbnails=names)
+    page = report(store)
+    assert page.all(class_="absent")
+    assert not page.all("img")
+
+
+def test_the_size_limit_is_kept_by_showing_fewer_examples(store: ResultStore) -> None:
+    for name in ("tiny-dual", "cart"):
+        store_result(store, Plan(name, items=40, examples=30))
+    page = store.root.parent / "page.html"
+    assert page.write_bytes(b"") == 0
+    limit = 400_000
+    whole = write(store.root, page).stat().st_size
+    shown = report(store, limit=limit)
+    assert page.stat().st_size <= limit < whole
+    kept = len(shown.all("article"))
+    assert 0 < kept < 120
+    assert f"Shortened: {kept} of 120 stored examples" in shown.words
+    assert len(report(store, limit=1).all("article")) == 0
+
+
+def test_the_same_results_give_the_same_bytes(store: ResultStore, tmp_path: Path) -> None:
+    store_result(store, Plan("tiny-dual"))
+    first = write(store.root, tmp_path / "first.html").read_bytes()
+    assert write(store.root, tmp_path / "second.html").read_bytes() == first
+
+
+def test_ids_are_unique_and_links_lead_somewhere(store: ResultStore) -> None:
+    for name in ("tiny-dual", "cart"):
+        for dataset in ("photos", "flickr30k-mini"):
+            store_result(store, Plan(name, dataset=dataset))
+    page = report(store)
+    ids = [element.attributes["id"] for element in page.all() if "id" in element.attributes]
+    assert len(ids) == len(set(ids))
+    targets = {link.attributes["href"] for link in page.all("a")}
+    assert targets <= {f"#{name}" for name in ids}
+    described = [
+        name for svg in page.all("svg") for name in svg.attributes["aria-labelledby"].split()
+    ]
+    assert set(described) <= set(ids)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_without_results_the_page_says_how_to_get_some(tmp_path: Path, exists: bool) -> None:
+    results = tmp_path / "results"
+    if exists:
+        results.mkdir()
+    run = _run("--results", str(results), "--output", str(tmp_path / "deep" / "page.html"))
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == str(tmp_path / "deep" / "page.html")
+    page = parse((tmp_path / "deep" / "page.html").read_text(encoding="utf-8"))
+    assert "python -m bench.accuracy --all" in page.words
+    assert str(results) in page.words
+
+
+def test_a_file_in_place_of_results_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("")
+    run = _run("--results", str(tmp_path / "results"), "--output", str(tmp_path / "page.html"))
+    assert run.returncode == 1
+    assert "must name the folder" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_an_output_that_cannot_be_written_is_a_sentence(store: ResultStore, tmp_path: Path) -> None:
+    store_result(store, Plan("tiny-dual"))
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ReportError, match=r"could not be written.*--output"):
+        write(store.root, tmp_path / "taken" / "page.html")
+
+
+def test_superseded_results_are_counted(store: ResultStore) -> None:
+    store_result(store, Plan("cart", options={"beam": 5}))
+    store_result(store, Plan("cart", options={"beam": 20}, created="2026-11-22T08:00:00+00:00"))
+    page = report(store)
+    assert "1 older not shown" in page.all("header")[0].words
+    (option,) = _options(page.all("details", class_="origin")[0])
+    assert [part.words for part in option.all()] == ["beam", "20"]
+
+
+def test_notes_of_the_dataset_are_shown_once(store: ResultStore) -> None:
+    note = "12 queries have the same text as another <query>."
+    for name in ("tiny-dual", "cart"):
+        store_result(store, Plan(name, notes=(note,)))
+    assert [item.words for item in report(store).all("ul", class_="notes")] == [note]
+
+
+def test_reports_run_without_torch() -> None:
+    code = "import sys, reports.page; raise SystemExit('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], check=False)  # noqa: S603 (this interpreter)
+    assert run.returncode == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark", "print"])
+def test_text_colours_reach_contrast_aa(store: ResultStore, scheme: str) -> None:
+    store_result(store, Plan("tiny-dual"))
+    html = (write(store.root, store.root.parent / "page.html")).read_text(encoding="utf-8")
+    palettes = [
+        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6});", block))
+        for block in re.findall(r":root \{(.*?)\}", html, flags=re.S)
+    ]
+    colours = palettes[["light", "dark", "print"].index(scheme)]
+    for ground in ("paper", "raised"):
+        for text in ("ink", "muted", "accent", "second", "good", "bad"):
+            assert _contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    assert _contrast(colours["warn"], colours["warn-paper"]) >= 4.5
+
+
+def _options(origin: Element) -> list[Element]:
+    return origin.all("dl", class_="options")[0].all("div")
+
+
+def _contrast(first: str, second: str) -> float:
+    """WCAG 2.2, relative luminance and contrast ratio."""
+    low, high = sorted(_luminance(colour) for colour in (first, second))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    channels = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    red, green, blue = (
+        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+        for channel in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 (this interpreter)
+        [sys.executable, "-m", "reports", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )

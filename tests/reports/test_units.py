@@ -1,0 +1,85 @@
+"""Figures in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports import units
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "–"),
+        (0.0, "0 s"),
+        (0.0042, "0.0042 s"),
+        (0.42, "0.42 s"),
+        (0.999, "1.0 s"),
+        (2.34, "2.3 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (125.2, "2 min 05 s"),
+        (3599.7, "1 h 00 min"),
+        (4320.0, "1 h 12 min"),
+    ],
+)
+def test_seconds(value: float | None, words: str) -> None:
+    assert units.seconds(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "–"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1500, "1.5 kB"),
+        (30_720, "31 kB"),
+        (999_600, "1.0 MB"),
+        (913_000_000, "913 MB"),
+        (1_240_000_000, "1.2 GB"),
+        (3_000_000_000_000, "3.0 TB"),
+    ],
+)
+def test_size(value: int | None, words: str) -> None:
+    assert units.size(value) == words
+
+
+def test_count_and_plain_figures() -> None:
+    assert units.count(25000) == "25,000"
+    assert units.count(None) == "–"
+    assert units.plain(512.0) == "512"
+    assert units.plain(98.2468) == "98.25"
+
+
+def test_moments_are_in_universal_time() -> None:
+    assert units.moment("2026-11-21T11:45:00+02:00") == "21 November 2026, 09:45 UTC"
+    assert units.moment("2026-11-21T11:45:00") == "21 November 2026, 11:45"
+    assert units.moment("yesterday") == "yesterday"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        (
+            "2026-11-21T09:45:10+00:00",
+            "2026-11-21T10:33:00+00:00",
+            "21 November 2026, 09:45 to 10:33 UTC",
+        ),
+        ("2026-11-21T09:45:10+00:00", "2026-11-21T09:45:50+00:00", "21 November 2026, 09:45 UTC"),
+        (
+            "2026-11-20T23:59:00+00:00",
+            "2026-11-21T00:10:00+00:00",
+            "20 November 2026, 23:59 UTC to 21 November 2026, 00:10 UTC",
+        ),
+        ("then", "now", "then to now"),
+    ],
+)
+def test_spans(first: str, last: str, words: str) -> None:
+    assert units.span(first, last) == words
+
+
+def test_unseen_characters_are_written_out() -> None:
+    assert units.visible("a\u202eb\u200bc\x1bd") == "a\\u{202e}b\\u{200b}c\\u{1b}d"
+    assert units.visible("naïve\nکارت\t😀") == "naïve\nکارت\t😀"

@@ -19,7 +19,7 @@ from bench.checkout import CHECKOUT
 from bench.devices import UnusableDevice, resolve_device
 from bench.plan import Loaded, Planned, plan
 from bench.runner import Outcome, RunOptions, run, skipped
-from bench.selection import UsageError, parse_checkpoints, parse_seeds, split_names
+from bench.selection import UsageError, known_entry, parse_checkpoints, parse_seeds, split_names
 from bench.sources import DatasetSource
 from bench.store import ResultStore
 from bench.summary import rows_of
@@ -31,7 +31,7 @@ from retrievers.registry import UnknownRetriever
 
 ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 out = Console()
 err = Console(stderr=True)
 
@@ -57,11 +57,9 @@ class Request:
 
 
 def chosen_retrievers(request: Request) -> list[str]:
-    """Raises UnknownRetriever."""
+    """Raises UnknownRetriever and UsageError."""
     names = split_names(request.retriever) or list(retrievers.names())
-    for name in names:
-        retrievers.entry(name)
-    return names
+    return [name for name in names if known_entry(name)]
 
 
 def chosen_sources(request: Request) -> list[DatasetSource]:
@@ -174,30 +172,34 @@ def _silent(sentence: str) -> None:
 def list_choices(data_root: Path | None, cache: Path) -> None:
     """Print the retrievers and the datasets, each with its state."""
     settings = Settings(seed=0, device="cpu", cache=cache)
-    rows = []
-    for name in retrievers.names():
-        entry = retrievers.entry(name)
-        rows.append(
+    entries = [retrievers.entry(name) for name in retrievers.names()]
+    systems = [
+        (
+            entry.name,
             (
-                name,
-                entry.paradigm,
-                ", ".join(entry.modalities),
-                _state(name, settings),
-                entry.licence,
-            )
+                f"{entry.paradigm}; ranks {', '.join(entry.modalities)}; licence {entry.licence}",
+                entry.summary,
+                *(f"--checkpoint {role}=: {what}" for role, what in entry.checkpoint_roles.items()),
+                _state(entry.name, settings),
+            ),
         )
-    columns = ("retriever", "paradigm", "ranks", "state", "licence")
-    out.print(terminal.choices("Retrievers", columns, rows))
-    found = datasets.choose_all(data_root, cache)
-    sets = [(choice.dataset, choice.loads or "-", choice.reason) for choice in found]
-    out.print(terminal.choices("Datasets", ("dataset", "--all loads", "state"), sets))
+        for entry in entries
+    ]
+    out.print(terminal.choices("Retrievers", systems))
+    chosen = {choice.dataset: choice for choice in datasets.choose_all(data_root, cache)}
+    sets = []
+    for name in datasets.names():
+        state = chosen[name].reason if name in chosen else "synthetic twin, drawn on first use"
+        sets.append((name, (datasets.entry(name).summary, state)))
+    out.print(terminal.choices("Datasets", sets))
 
 
 def _state(name: str, settings: Settings) -> str:
     try:
-        return retrievers.adapter(name).availability(settings).sentence or "ready"
+        state = retrievers.adapter(name).availability(settings)
     except Exception as problem:
-        return f"cannot be loaded: {type(problem).__name__}: {problem}"
+        return f"Cannot be loaded. {type(problem).__name__}: {problem}"
+    return f"{'Ready.' if state.ready else 'Not ready.'} {state.sentence}".strip()
 
 
 @app.command()

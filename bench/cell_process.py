@@ -47,7 +47,7 @@ def compute(job: Job, say: Say) -> str:
     """Compute and store one cell; returns its key."""
     store = ResultStore(job.results)
     say("load")
-    if code_digest(job.retriever) != job.spec.code:
+    if code_digest(registry.entry(job.retriever).target) != job.spec.code:
         raise SourceChanged("the source code changed during the run; run it again")
     dataset = job.source.load()
     if dataset.digest != job.spec.dataset_digest:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from bench.cells import Cell, CellSpec
@@ -64,12 +65,12 @@ def plan(
 
     settings_of  (retriever, seed) -> what its adapter is told
     """
-    codes = {name: code_digest(name) for name in retrievers}
+    code_of = cache(code_digest)
     return [
         planned
         for loaded in datasets
         for name in retrievers
-        for planned in _seeds_of(loaded, name, seeds, settings_of, store, codes)
+        for planned in _seeds_of(loaded, name, seeds, settings_of, store, code_of)
     ]
 
 
@@ -79,19 +80,20 @@ def _seeds_of(
     seeds: Sequence[int],
     settings_of: Callable[[str, int], Settings],
     store: ResultStore,
-    codes: Mapping[str, str],
+    code_of: Callable[[str], str],
 ) -> Iterator[Planned]:
     dataset = loaded.dataset
     row = Planned(loaded.source, dataset.name, dataset.protocol, name, "skip")
     try:
         adapter = registry.adapter(name)
+        code = code_of(registry.entry(name).target)
         obstacle = _obstacle(adapter, name, dataset, settings_of(name, seeds[0]))
         if obstacle:
             yield replace(row, reason=obstacle)
             return
         for seed in seeds:
             settings = settings_of(name, seed)
-            spec = _cell_spec(adapter, settings, dataset, codes[name])
+            spec = _cell_spec(adapter, settings, dataset, code)
             yield _known(row, spec, settings, store.get(spec.key))
     except WeightsAbsent as problem:
         yield replace(row, reason=str(problem))

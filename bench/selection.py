@@ -12,6 +12,18 @@ class UsageError(Exception):
     """A command line that cannot be followed; the message says what to change."""
 
 
+def known_entry(name: str) -> registry.Entry:
+    """Raises UnknownRetriever, and UsageError where the code of a retriever cannot be loaded."""
+    try:
+        return registry.entry(name)
+    except registry.UnknownRetriever:
+        raise
+    except Exception as problem:
+        raise UsageError(
+            f"The retriever {name} cannot be loaded. {type(problem).__name__}: {problem}"
+        ) from problem
+
+
 def split_names(text: str) -> list[str]:
     """The names of a comma-separated list, each once, in their order."""
     return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
@@ -42,7 +54,7 @@ def parse_checkpoints(text: str, retrievers: Sequence[str]) -> Mapping[str, Mapp
 
 
 def _takers(target: str, retrievers: Sequence[str]) -> list[tuple[str, str]]:
-    roles = {name: tuple(registry.entry(name).checkpoint_roles) for name in retrievers}
+    roles = {name: tuple(known_entry(name).checkpoint_roles) for name in retrievers}
     known = sorted(
         {role for each in roles.values() for role in each}
         | {f"{name}.{role}" for name, each in roles.items() for role in each}

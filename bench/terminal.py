@@ -88,11 +88,11 @@ def left_out(skipped: Sequence[Skipped]) -> RenderableType:
     return Group(*lines)
 
 
-def choices(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """What ``--list`` shows."""
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    return table
+def choices(title: str, entries: Iterable[tuple[str, Sequence[str]]]) -> RenderableType:
+    """What ``--list`` shows: each name with some lines that say what it is."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, lines in entries:
+        table.add_row(escape(name), escape("\n".join(filter(None, lines))))
+    return Group(Text(title, style="bold underline"), table, Text())

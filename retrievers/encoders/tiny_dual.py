@@ -38,7 +38,7 @@ LICENCE = "Apache-2.0"
 _LOG = logging.getLogger(__name__)
 _WEIGHTS, _TOKENIZER, _ABOUT = "towers.safetensors", "tokenizer.json", "about.json"
 _MOST_VALIDATION = 1000
-_KEPT_BYTES = 2 << 30
+KEPT_BYTES = 2 << 30
 # A matrix product may round otherwise at the ragged edge of a batch: on blocks of one size a
 # row has the same bits in whatever company it is encoded.
 _BLOCK = 16
@@ -195,7 +195,7 @@ class TinyDualEncoder:
         items = [pairs.items[row] for row in own]
         captions = [tokenize(self._tokenizer, said) for said in own.values()]
         side = self._config.sizes.image_side
-        if len(items) * side * side * 3 <= _KEPT_BYTES:
+        if len(items) * side * side * 3 <= KEPT_BYTES:
             kept = _decode(items, side)
             return Captioned(lambda rows: kept[list(rows)], captions)
         return Captioned(lambda rows: _decode([items[row] for row in rows], side), captions)

@@ -149,7 +149,7 @@ class _GramTargets:
 
 
 def _gram_head(width: int, count: int) -> nn.Linear:
-    head = nn.Linear(width, count)
+    head = nn.Linear(width, max(1, count))
     nn.init.constant_(head.bias, -3.0)
     return head
 

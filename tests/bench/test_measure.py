@@ -1,0 +1,141 @@
+"""One measurement of toy retrievers, against what the toys must get."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.cells import CellSpec
+from bench.examples import examples, sample, thumbnail
+from bench.measure import SpecMismatch, measure, relevant_rows, shuffled
+from bench.metrics import Ranks
+from bench.ranking_check import BadRanking
+from bench.store import ResultStore
+from datasets.base import Dataset, Item, Pairs, Query
+from tests.bench import toy
+
+NAMES = [f"{colour}-{shape}" for colour in ("red", "blue", "grey") for shape in "abcdefgh"]
+
+
+def picture(number: int) -> np.ndarray:
+    return np.full((40, 400, 3), number, np.uint8)
+
+
+ITEMS = tuple(Item(name, "image", picture(row)) for row, name in enumerate(NAMES))
+DATASET = Dataset(
+    name="toys",
+    protocol="all",
+    modality="image",
+    train=Pairs.empty(),
+    validation=Pairs.empty(),
+    gallery=ITEMS,
+    queries=tuple(Query(f"q-{name}", name.replace("-", " "), (name,)) for name in NAMES),
+    digest="d",
+    synthetic=True,
+    licence="none",
+    notes=("A note on the data.",),
+)
+
+
+def spec(adapter: toy.ToyAdapter, seed: int = 0) -> CellSpec:
+    return CellSpec(adapter.tiny(0).spec, "toys", "all", "d", True, seed, 10, "c")
+
+
+def test_a_good_retriever_is_right() -> None:
+    told: list[str] = []
+    taken = measure(spec(toy.LEXICAL), DATASET, toy.LEXICAL.tiny(0), told.append)
+    assert taken.metrics["R@1"].value == 1
+    assert taken.metrics["MRR@10"].value == 1
+    assert told == ["fit", "index", "search", "diagnose"]
+    assert taken.counts["gallery"] == taken.counts["queries"] == 24
+    assert taken.counts["pairs_scored"] == 24 * 24
+    assert taken.memory["index_bytes"] == 8 * 24
+    assert taken.diagnostics == {"words shared with the answer": 2.0}
+    assert taken.notes == ("A note on the data.", "Not a finite number, so left out: nonsense.")
+    assert set(taken.seconds) >= {"fit/toy", "fit/other", "index/toy", "search/all"}
+    first = taken.frame.set_index("query").loc["q-red-a"]
+    assert (first["item"], first["best"], first["worst"]) == ("red-a", 1, 1)
+    assert (first["ids"][0], first["scores"][0]) == ("red-a", 2.0)
+
+
+def test_a_constant_scorer_gets_chance_and_never_more() -> None:
+    found = [
+        measure(spec(toy.CONSTANT, seed), DATASET, toy.CONSTANT.tiny(0), lambda _: None).metrics
+        for seed in range(3)
+    ]
+    for metrics in found:
+        assert metrics["R@1"].value == pytest.approx(1 / 24)
+        assert metrics["R@10"].value == pytest.approx(10 / 24)
+
+
+def test_the_order_of_the_gallery_tells_nothing() -> None:
+    """A scorer that always puts the first rows on top learns nothing from the order of the file."""
+    orders = [[item.id for item in shuffled(ITEMS, seed)] for seed in range(40)]
+    assert orders[0] == [item.id for item in shuffled(ITEMS, 0)]
+    assert all(sorted(order) == sorted(NAMES) for order in orders)
+    first = [order.index(NAMES[0]) for order in orders]
+    assert 7 < np.mean(first) < 16
+
+
+def test_a_bad_ranking_and_an_impostor_are_refused() -> None:
+    with pytest.raises(BadRanking, match="finite"):
+        measure(spec(toy.NAN), DATASET, toy.NAN.tiny(0), lambda _: None)
+    impostor = replace(toy.LEXICAL, name="another").tiny(0)
+    with pytest.raises(SpecMismatch, match="name 'lexical', built with 'another'"):
+        measure(spec(toy.LEXICAL), DATASET, impostor, lambda _: None)
+
+
+def test_a_diagnosis_that_breaks_leaves_the_ranking_alone() -> None:
+    class Breaks(toy.ToyThatExplains):
+        def diagnose(self, queries: object, relevant: object) -> dict[str, float]:
+            raise RuntimeError("no idea")
+
+    retriever = replace(toy.LEXICAL, make=Breaks).tiny(0)
+    taken = measure(spec(toy.LEXICAL), DATASET, retriever, lambda _: None)
+    assert taken.metrics["R@1"].value == 1
+    assert taken.diagnostics == {}
+    assert "RuntimeError: no idea" in taken.notes[-1]
+
+
+def test_rows_of_several_right_items() -> None:
+    queries = [Query("a", "", ("red-b", "red-a")), Query("b", "", ("blue-a",))]
+    assert relevant_rows(queries, ITEMS).tolist() == [[1, 0], [8, -1]]
+
+
+def test_examples_are_a_random_sample_of_both_outcomes() -> None:
+    best = np.array([1] * 50 + [0] * 30 + [4] * 30 + [1] * 5)
+    worst = np.array([1] * 50 + [0] * 30 + [4] * 30 + [3] * 5)
+    chosen = sample(Ranks(best, worst), seed=1)
+    assert (chosen[:8] < 50).all()
+    assert ((chosen[8:] >= 50) & (chosen[8:] < 110)).all()
+    assert len(set(chosen.tolist())) == 16
+    assert chosen.tolist() == sample(Ranks(best, worst), seed=1).tolist()
+    drawn = {tuple(sample(Ranks(best, worst), seed=seed)) for seed in range(20)}
+    assert len(drawn) == 20
+    assert sample(Ranks(np.array([0, 1]), np.array([0, 1])), seed=0).tolist() == [1, 0]
+
+
+def test_an_example_shows_the_top_and_the_answer(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path)
+    gallery = {item.id: item for item in ITEMS}
+    top = [{name: 1.0 - place / 10 for place, name in enumerate(NAMES[1:8])}] * 2
+    queries = (DATASET.queries[0], DATASET.queries[2])
+    ranks = Ranks(np.array([0, 2]), np.array([0, 2]))
+    missed, found = examples(np.array([0, 1]), queries, top, ranks, gallery, store)
+    assert (missed.rank, missed.answer.item, missed.answer.right) == (0, "red-a", True)
+    assert np.isnan(missed.answer.score)
+    assert [hit.item for hit in found.top] == NAMES[1:6]
+    assert [hit.right for hit in found.top] == [False, True, False, False, False]
+    assert (found.rank, found.answer.score) == (2, 0.9)
+    assert all((tmp_path / "thumbnails" / hit.thumbnail).is_file() for hit in found.top)
+
+
+def test_thumbnails_are_small_pictures() -> None:
+    jpeg = thumbnail(ITEMS[3])
+    assert jpeg is not None
+    assert jpeg.startswith(b"\xff\xd8")
+    assert len(jpeg) < 5_000
+    assert thumbnail(Item("a", "audio", picture(1))) is None

@@ -208,7 +208,9 @@ def test_digest_knows_content_and_not_place(
     others = {
         dataset(data, [row.replace("test 0 0", "test 0 O") for row in ROWS]).digest,
         dataset(data, [row.replace("t0,t0", "T0,t0") for row in ROWS]).digest,
-        dataset(data, [row.replace("validation,validation", "validation,train") for row in ROWS]).digest,
+        dataset(
+            data, [row.replace("validation,validation", "validation,train") for row in ROWS]
+        ).digest,
         dataset(data, [row.replace("t0.png", "t1.png") for row in ROWS]).digest,
     }
     assert len(others | {whole}) == 5

@@ -86,7 +86,7 @@ class Line:
 class Section:
     """All lines about one dataset under one protocol.
 
-    notes     what the dataset says of itself, each once
+    notes     what the results say that a reader must see; with names where not all say it
     warnings  reasons why the lines may not be compared with each other
     """
 
@@ -150,7 +150,7 @@ def _section(anchor: str, rows: Sequence[Row]) -> Section:
         first.protocol,
         first.synthetic,
         lines if warnings else _mark_best(lines),
-        tuple(dict.fromkeys(note for row in rows for cell in row.cells for note in cell.notes)),
+        _notes(lines),
         warnings,
     )
 
@@ -181,6 +181,19 @@ def _labels(rows: Sequence[Row]) -> list[str]:
         else full(row)
         for row in rows
     ]
+
+
+def _notes(lines: Sequence[Line]) -> tuple[str, ...]:
+    """Each note once; one that not every finished line has begins with the lines that have it."""
+    finished = [line for line in lines if line.done]
+    sources: dict[str, list[str]] = {}
+    for line in finished:
+        for note in dict.fromkeys(note for cell in line.done for note in cell.notes):
+            sources.setdefault(note, []).append(line.label)
+    return tuple(
+        note if len(labels) == len(finished) else f"{', '.join(labels)}: {note}"
+        for note, labels in sources.items()
+    )
 
 
 def _warnings(lines: Sequence[Line]) -> tuple[str, ...]:

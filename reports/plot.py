@@ -42,8 +42,8 @@ COLOURS = {
 }
 
 WIDTH_INCHES = 4.9
-HEAD_INCHES, LINE_INCHES = 0.62, 0.56
-SERIES = (("R@1", 0.02, FIRST, FIRST, "o"), ("R@10", -0.26, TENTH, PAPER, "D"))
+HEAD_INCHES, LINE_INCHES = 0.62, 0.68
+SERIES = (("R@1", 0.07, FIRST, FIRST, "o"), ("R@10", -0.26, TENTH, PAPER, "D"))
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ def _draw_frame(axes: Axes, lines: int) -> None:
 
 
 def _draw_bar(axes: Axes, height: int, bar: Bar) -> None:
-    axes.text(0, height + 0.30, bar.label, color=INK, fontsize=11.5, parse_math=False)
+    axes.text(0, height + 0.31, bar.label, color=INK, fontsize=11.5, parse_math=False)
     if not bar.measures:
-        axes.text(0, height - 0.1, "no result", color=MUTED, fontsize=11, style="italic")
+        axes.text(0, height + 0.02, "no result", color=MUTED, fontsize=11, style="italic")
     for metric, offset, colour, face, marker in SERIES:
         if metric in bar.measures:
             _draw_point(axes, height + offset, bar.measures[metric], colour, face, marker)
@@ -99,7 +99,7 @@ def _draw_point(
     low, value, high = 100 * measure.low, 100 * measure.value, 100 * measure.high
     axes.plot([low, high], [height, height], color=colour, linewidth=1.6, solid_capstyle="butt")
     for end in (low, high):
-        axes.plot([end, end], [height - 0.08, height + 0.08], color=colour, linewidth=1.6)
+        axes.plot([end, end], [height - 0.065, height + 0.065], color=colour, linewidth=1.6)
     axes.plot(
         [value],
         [height],

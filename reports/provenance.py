@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.cells import Cell
 from reports import units
 
-SHARES = ("accuracy", "ceiling", "share", "rate", "fraction", "recall", "distinct")
+SHARES = {"accuracy", "ceiling", "share", "rate", "fraction", "recall", "distinct"}
 SPOKEN = {
     "collision_ceiling": "Collision ceiling",
     "distinct_prefixes": "Distinct prefixes, share of the gallery",
@@ -84,7 +85,7 @@ def _spoken(name: str) -> str:
 
 
 def _figure(name: str, value: float) -> str:
-    if 0 <= value <= 1 and any(word in name.lower() for word in SHARES):
+    if 0 <= value <= 1 and SHARES.intersection(re.findall("[a-z]+", name.lower())):
         return f"{units.percent(value)} %"
     return units.plain(value)
 

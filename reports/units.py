@@ -17,6 +17,8 @@ def seconds(value: float | None) -> str:
     """A duration in the unit that needs the fewest digits: 0.42 s, 38 s, 2 min 05 s, 1 h 12 min."""
     if value is None:
         return ABSENT
+    if 0 < value < 0.01:
+        return "< 0.01 s"
     if value < 9.95:
         return f"{value:.2g} s" if value < 0.995 else f"{value:.1f} s"
     whole = round(value)

@@ -86,7 +86,12 @@ def test_costs_are_those_of_the_cell(store: ResultStore) -> None:
 
 def test_diagnostics_are_named_and_averaged(store: ResultStore) -> None:
     for seed, ceiling in ((0, 0.90), (1, 0.94)):
-        figures = {"collision_ceiling": ceiling, "token_accuracy/k": 0.5, "perplexity/v1": 98.25}
+        figures = {
+            "collision_ceiling": ceiling,
+            "token_accuracy/k": 0.5,
+            "perplexity/v1": 98.25,
+            "words_shared": 0.25,
+        }
         store_result(store, Plan("cart", seed=seed, diagnostics=figures))
     store_result(store, Plan("tiny-dual"))
     table = report(store).all("table", class_="narrow")[0]
@@ -96,6 +101,7 @@ def test_diagnostics_are_named_and_averaged(store: ResultStore) -> None:
         ["Collision ceiling", "92.0 %"],
         ["Accuracy of token k (coarse)", "50.0 %"],
         ["Perplexity of token v1", "98.25"],
+        ["Words shared", "0.25"],
     ]
 
 
@@ -339,11 +345,12 @@ def test_superseded_results_are_counted(store: ResultStore) -> None:
     assert [part.words for part in option.all()] == ["beam", "20"]
 
 
-def test_notes_of_the_dataset_are_shown_once(store: ResultStore) -> None:
+def test_notes_are_shown_once_and_with_a_name_where_not_all_have_them(store: ResultStore) -> None:
     note = "12 queries have the same text as another <query>."
-    for name in ("tiny-dual", "cart"):
-        store_result(store, Plan(name, notes=(note,)))
-    assert [item.words for item in report(store).all("ul", class_="notes")] == [note]
+    store_result(store, Plan("tiny-dual", notes=(note,)))
+    store_result(store, Plan("cart", notes=(note, "One figure was left out.")))
+    (notes,) = report(store).all("ul", class_="notes")
+    assert [item.words for item in notes.all("li")] == [note, "cart: One figure was left out."]
 
 
 def test_reports_run_without_torch() -> None:

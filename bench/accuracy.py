@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import terminal
+from bench import listing, terminal
 from bench.checkout import CHECKOUT
 from bench.devices import UnusableDevice, resolve_device
 from bench.plan import Loaded, Planned, plan
@@ -169,39 +169,6 @@ def _silent(sentence: str) -> None:
     """What ``--quiet`` says between the cells."""
 
 
-def list_choices(data_root: Path | None, cache: Path) -> None:
-    """Print the retrievers and the datasets, each with its state."""
-    settings = Settings(seed=0, device="cpu", cache=cache)
-    entries = [retrievers.entry(name) for name in retrievers.names()]
-    systems = [
-        (
-            entry.name,
-            (
-                f"{entry.paradigm}; ranks {', '.join(entry.modalities)}; licence {entry.licence}",
-                entry.summary,
-                *(f"--checkpoint {role}=: {what}" for role, what in entry.checkpoint_roles.items()),
-                _state(entry.name, settings),
-            ),
-        )
-        for entry in entries
-    ]
-    out.print(terminal.choices("Retrievers", systems))
-    chosen = {choice.dataset: choice for choice in datasets.choose_all(data_root, cache)}
-    sets = []
-    for name in datasets.names():
-        state = chosen[name].reason if name in chosen else "synthetic twin, drawn on first use"
-        sets.append((name, (datasets.entry(name).summary, state)))
-    out.print(terminal.choices("Datasets", sets))
-
-
-def _state(name: str, settings: Settings) -> str:
-    try:
-        state = retrievers.adapter(name).availability(settings)
-    except Exception as problem:
-        return f"Cannot be loaded. {type(problem).__name__}: {problem}"
-    return f"{'Ready.' if state.ready else 'Not ready.'} {state.sentence}".strip()
-
-
 @app.command()
 def accuracy(
     everything: Annotated[
@@ -212,7 +179,7 @@ def accuracy(
             "every retriever that is ready, unless --dataset or --retriever narrow it.",
         ),
     ] = False,
-    listing: Annotated[
+    show_list: Annotated[
         bool, typer.Option("--list", help="Show the retrievers and datasets with their state.")
     ] = False,
     dataset: Annotated[
@@ -305,8 +272,8 @@ def accuracy(
     line or the data cannot be used, 130 interrupted.
     """
     try:
-        if listing:
-            list_choices(data_root, cache)
+        if show_list:
+            out.print(listing.choices(data_root, cache))
             return
         if not (everything or dataset or retriever or manifest):
             raise UsageError(

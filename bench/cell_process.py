@@ -25,6 +25,7 @@ from bench.measure import Measurement, Say, SpecMismatch, measure
 from bench.ranking_check import BadRanking
 from bench.store import ResultStore
 from datasets.base import Dataset, DatasetError
+from datasets.media import MediaError
 from retrievers import registry
 from retrievers.base import WeightsAbsent
 
@@ -41,6 +42,11 @@ def _end_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
     os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _interrupt(*_: object) -> None:
+    """What is being written is tidied up on the way out, as at a Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def compute(job: Job, say: Say) -> str:
@@ -84,7 +90,7 @@ def _examples(
     gallery = {item.id: item for item in taken.gallery}
     try:
         return examples(chosen, dataset.queries, top, taken.ranks, gallery, store), ()
-    except (DatasetError, OSError) as problem:
+    except (MediaError, OSError) as problem:
         return [], (f"The examples are left out: {problem}",)
 
 
@@ -104,6 +110,7 @@ def failure_sentence(problem: BaseException) -> str:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
     os.set_inheritable(int(sys.argv[1]), False)
     with open(int(sys.argv[1]), "w", buffering=1, encoding="utf-8") as channel:  # noqa: PTH123
 

@@ -52,9 +52,11 @@ class Cell:
     """One stored result.
 
     metrics      "R@1", "R@5", "R@10", "MRR@10" as fractions of 1
-    counts       "gallery", "queries", "train_items", "train_captions", ...
+    counts       "gallery", "queries", "train_items", "train_captions", ..., and the work of
+                 the whole search as in ``retrievers.base.Cost``
     seconds      phase -> seconds, prefixed "fit/", "index/", "search/"
-    memory       "peak_bytes" of the process, "index_bytes" needed to serve
+    memory       "peak_bytes" of the process, "index_bytes" needed to serve, and where an
+                 accelerator was used "accelerator_peak_bytes"
     diagnostics  what the retriever says of itself (collision ceiling, accuracy per token, ...)
     machine      processor, cores, threads, accelerator, memory, system
     versions     package -> version

@@ -9,7 +9,7 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from bench.checkout import CHECKOUT
 from bench.job import Job, job_to_json
 
 GRACE_SECONDS = 5.0
+LEAVING_SECONDS = 60.0
 POLL_SECONDS = 0.2
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -49,7 +50,6 @@ def run_isolated(
     *,
     threads: int | None = None,
     quiet: bool = False,
-    on_phase: Callable[[str], None] = lambda phase: None,
 ) -> Ended:
     """Run a job and wait for it. What it starts ends with it, also on KeyboardInterrupt."""
     reader, writer = os.pipe()
@@ -67,7 +67,7 @@ def run_isolated(
     finally:
         os.close(writer)
     try:
-        return _follow(process, reader, job_to_json(job), on_phase)
+        return _follow(process, reader, job_to_json(job))
     finally:
         os.close(reader)
         _stop(process)
@@ -79,9 +79,7 @@ def _environment(threads: int | None) -> Mapping[str, str]:
     return {**os.environ, "PYTHONPATH": path, **count}
 
 
-def _follow(
-    process: subprocess.Popen[bytes], reader: int, job: str, on_phase: Callable[[str], None]
-) -> Ended:
+def _follow(process: subprocess.Popen[bytes], reader: int, job: str) -> Ended:
     if process.stdin is None:
         raise RuntimeError("the process was started without standard input")
     with contextlib.suppress(BrokenPipeError):
@@ -92,15 +90,17 @@ def _follow(
         message: dict[str, str] = json.loads(line)
         if "phase" in message:
             phase = message["phase"]
-            on_phase(phase)
         elif "done" in message:
             last = Ended("done")
         elif "absent" in message:
             last = Ended("absent", message["absent"])
         else:
             last = Ended("failed", f"{PHASES.get(phase, phase)}: {message['failed']}")
-    status = process.wait()
-    return last if last.status == "done" or last.reason else Ended("failed", _death(status, phase))
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(LEAVING_SECONDS)
+    if last.status == "done" or last.reason:
+        return last
+    return Ended("failed", _death(process.poll(), phase))
 
 
 def _lines(process: subprocess.Popen[bytes], reader: int) -> Iterator[bytes]:
@@ -124,7 +124,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ask the process to end, then end it and all that it started."""
     with contextlib.suppress(ProcessLookupError):
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)
+            process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE_SECONDS)
         os.killpg(process.pid, signal.SIGKILL)
@@ -134,8 +134,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.stdin.close()
 
 
-def _death(status: int, phase: str) -> str:
+def _death(status: int | None, phase: str) -> str:
     when = PHASES.get(phase, phase)
+    if status is None:
+        return f"{when}: its process gave no reason and did not end, so it was ended"
     if status >= 0:
         return f"{when}: its process ended with status {status} and gave no reason"
     name = signal.Signals(-status).name

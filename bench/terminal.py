@@ -67,6 +67,11 @@ def _remarks(row: Row) -> Iterable[str]:
         yield f"{name}: no average is shown while a seed has failed"
     if row.retriever.weights == "random":
         yield f"{name}: random weights, for tests only"
+    if row.status == "done" and len(row.seeds) > 1:
+        spread = ", ".join(
+            f"{each} {100 * sd:.1f}" for each, sd in row.seed_sd.items() if sd is not None
+        )
+        yield f"{name}: standard deviation over seeds {spread}"
     if row.status == "done" and any(cell.diagnostics for cell in row.cells):
         yield f"{name}: {_diagnostics([cell.diagnostics for cell in row.cells])}"
     if row.superseded:

@@ -1,0 +1,127 @@
+"""Checkpoints: absent, incomplete, changed; nothing here reaches the network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
+
+from retrievers.base import WeightsAbsent
+from retrievers.encoders import checkpoints
+from retrievers.encoders.checkpoints import CheckpointError
+
+
+def checkpoint(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Stands for a hub that has nothing, and tells whether each call might have fetched."""
+    asked: list[bool] = []
+
+    def absent(source: str, *, local_files_only: bool = False, **rest: object) -> str:
+        asked.append(not local_files_only)
+        raise LocalEntryNotFoundError(f"no {source} here")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", absent)
+    return asked
+
+
+def test_a_folder_is_found_as_it_is(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "tower")
+    assert checkpoints.locate(str(folder)) == folder
+    assert checkpoints.availability("image", str(folder)).ready
+
+
+@pytest.mark.parametrize(
+    ("left_out", "said"), [("config.json", "config.json"), ("model.safetensors", "safetensors")]
+)
+def test_an_incomplete_folder_says_what_is_missing(
+    tmp_path: Path, left_out: str, said: str
+) -> None:
+    folder = checkpoint(tmp_path / "tower")
+    (folder / left_out).unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(WeightsAbsent, match=said):
+        checkpoints.locate(str(folder))
+    state = checkpoints.availability("text", str(folder))
+    assert not state.ready
+    assert said in state.sentence
+
+
+@pytest.mark.parametrize("source", ["/no/such/folder", "./nowhere", "deep/er/still"])
+def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(
+    source: str, offline: list[bool]
+) -> None:
+    with pytest.raises(WeightsAbsent, match="There is no folder"):
+        checkpoints.locate(source)
+    assert offline == []
+
+
+def test_a_role_without_a_source_says_how_to_give_one() -> None:
+    state = checkpoints.availability("text", None)
+    assert not state.ready
+    assert "--checkpoint text=" in state.sentence
+
+
+def test_asking_whether_a_hub_id_is_available_fetches_nothing(offline: list[bool]) -> None:
+    state = checkpoints.availability("text", "owner/name")
+    assert state.ready
+    assert "will be fetched" in state.sentence
+    assert offline == [False]
+
+
+def test_a_hub_that_gives_nothing_ends_in_a_sentence(offline: list[bool]) -> None:
+    with pytest.raises(WeightsAbsent, match=r"'owner/name' could not be fetched.*give a folder"):
+        checkpoints.locate("owner/name")
+    assert offline == [False, True]
+
+
+def test_no_pickle_is_ever_asked_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patterns: list[str] = []
+
+    def give(source: str, *, allow_patterns: list[str], **rest: object) -> str:
+        patterns.extend(allow_patterns)
+        return str(checkpoint(tmp_path / "snapshot"))
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", give)
+    assert checkpoints.locate("owner/name") == tmp_path / "snapshot"
+    assert patterns
+    assert not any(pattern.endswith((".bin", ".pt", ".pkl", "*")) for pattern in patterns)
+
+
+def test_the_fingerprint_follows_what_is_read_and_nothing_else(tmp_path: Path) -> None:
+    one, two = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "two")
+    assert checkpoints.fingerprint(one) == checkpoints.fingerprint(two)
+    (two / "README.md").write_text("words")
+    assert checkpoints.fingerprint(one) == checkpoints.fingerprint(two)
+    (two / "tokenizer.json").write_text("{}")
+    assert checkpoints.fingerprint(one) != checkpoints.fingerprint(two)
+    before = checkpoints.fingerprint(one)
+    (one / "model.safetensors").write_bytes(b"wEights")
+    os.utime(one / "model.safetensors", ns=(1, 1))
+    assert checkpoints.fingerprint(one) != before
+
+
+def test_weights_that_would_be_random_are_refused() -> None:
+    found = {"missing_keys": {"layer.weight", "pooler.bias"}, "unexpected_keys": {"head.weight"}}
+    with pytest.raises(CheckpointError, match=r"lacks 2 \(layer\.weight, pooler\.bias\)"):
+        checkpoints.checked_load("tower", found)
+    with pytest.raises(CheckpointError, match=r"lacks 1 \(layer\.weight\)"):
+        checkpoints.checked_load("tower", found, unneeded=("pooler.",))
+    whole = {"missing_keys": {"pooler.bias"}, "unexpected_keys": {"head.weight"}}
+    report = checkpoints.checked_load("tower", whole, unneeded=("pooler.",))
+    assert (report.missing, report.unexpected) == ((), ("head.weight",))
+    assert "1 (head.weight) not used" in str(report)
+    misfit = {"missing_keys": (), "unexpected_keys": (), "mismatched_keys": [("a", 1, 2)]}
+    with pytest.raises(CheckpointError, match="shapes"):
+        checkpoints.checked_load("tower", misfit)

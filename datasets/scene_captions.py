@@ -113,7 +113,6 @@ SHAPE_WORDS = {
     "star": ("star", "star", "five-pointed star"),
     "cross": ("cross", "cross", "plus sign"),
     "heart": ("heart", "heart", "love heart"),
-    "crescent": ("crescent", "crescent", "half moon"),
 }
 SIZE_WORDS = {"small": ("small", "little", "tiny"), "large": ("large", "big", "huge")}
 FILL_WORDS = {

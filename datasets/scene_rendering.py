@@ -51,7 +51,7 @@ def _draw_shape(picture: Image.Image, shape: Shape, rng: random.Random) -> None:
     paint = _jitter(PAINT[shape.colour], rng)
     draw = ImageDraw.Draw(picture)
     if shape.fill == "outlined":
-        stroke = max(4, round(0.17 * shape.radius * side))
+        stroke = max(4, round(0.24 * shape.radius * side))
         draw.line([*outline, *outline[:2]], fill=paint, width=stroke, joint="curve")
         return
     rim = max(2, round(0.011 * side))
@@ -103,27 +103,6 @@ def _heart() -> list[tuple[float, float]]:
     return points
 
 
-def _crescent() -> list[tuple[float, float]]:
-    start = math.radians(55)
-    sweep = 2 * math.pi - 2 * start
-    outer = [
-        (math.cos(start + sweep * s / 40), math.sin(start + sweep * s / 40)) for s in range(41)
-    ]
-    tip_x, tip_y = math.cos(start), math.sin(start)
-    centre = 0.42
-    radius = math.hypot(tip_x - centre, tip_y)
-    opening = math.atan2(tip_y, tip_x - centre)
-    inner_sweep = 2 * math.pi - 2 * opening
-    inner = [
-        (
-            centre + radius * math.cos(-opening - inner_sweep * s / 40),
-            radius * math.sin(-opening - inner_sweep * s / 40),
-        )
-        for s in range(41)
-    ]
-    return outer + inner
-
-
 FORMS: dict[str, list[tuple[float, float]]] = {
     "circle": _ring(64, 0.98),
     "square": _ring(4, 1.2, math.pi / 4),
@@ -131,13 +110,12 @@ FORMS: dict[str, list[tuple[float, float]]] = {
     "star": _star(),
     "cross": _cross(),
     "heart": _heart(),
-    "crescent": _crescent(),
 }
 
 
 def _jitter(colour: Colour, rng: random.Random) -> Colour:
     hue, light, full = colorsys.rgb_to_hls(*(channel / 255 for channel in colour))
-    hue = (hue + rng.uniform(-0.012, 0.012)) % 1.0
+    hue = (hue + rng.uniform(-0.01, 0.01)) % 1.0
     light = min(1.0, max(0.0, light + rng.uniform(-0.04, 0.04)))
     red, green, blue = colorsys.hls_to_rgb(hue, light, full)
     return round(red * 255), round(green * 255), round(blue * 255)
@@ -272,5 +250,5 @@ def _shade(picture: Image.Image, rng: random.Random) -> Image.Image:
     slope = ((columns - SIDE / 2) * math.cos(angle) + (rows - SIDE / 2) * math.sin(angle)) / SIDE
     light = rng.uniform(0.93, 1.05) + depth * slope
     return _picture(
-        np.asarray(picture) * light[:, :, None] + _noise(picture.width, rng, rng.uniform(1.5, 5))
+        np.asarray(picture) * light[:, :, None] + _noise(picture.width, rng, rng.uniform(1.0, 3.5))
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-SHAPES = ("circle", "square", "triangle", "star", "cross", "heart", "crescent")
+SHAPES = ("circle", "square", "triangle", "star", "cross", "heart")
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "black", "white")
 SIZES = ("small", "large")
 FILLS = ("solid", "striped", "dotted", "outlined")
@@ -31,8 +31,9 @@ OPPOSITE: dict[Relation, Relation] = {
     "under": "on",
 }
 
-RADIUS = {"small": (0.098, 0.115), "large": (0.18, 0.2)}
+RADIUS = {"small": (0.12, 0.135), "large": (0.2, 0.22)}
 MARGIN = 0.02
+HOLLOWS = ("circle", "square", "heart")
 DOMINANCE = 1.35
 
 
@@ -54,7 +55,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Scene:
-    """Objects on a background. ``host`` maps a guest's place to the object it lies in or on."""
+    """Objects on a background.
+
+    ``attached`` is (guest, relation to its host) as (place, place, relation) where one object
+    lies in or on another.
+    """
 
     background: str
     objects: tuple[Shape, ...]
@@ -83,7 +88,7 @@ def relation(scene: Scene, first: int, second: int) -> Relation | None:
 
 def sample_scene(rng: random.Random) -> Scene:
     """Draw a scene of two to four objects with different colours."""
-    count = rng.choices((2, 3, 4), weights=(35, 45, 20))[0]
+    count = rng.choices((2, 3, 4), weights=(40, 45, 15))[0]
     attached = rng.random() < 0.4
     while True:
         kinds = _sample_kinds(rng, count)
@@ -108,7 +113,7 @@ def _sample_kinds(rng: random.Random, count: int) -> list[Shape]:
     colours = rng.sample(COLOURS, count)
     kinds = []
     for colour in colours:
-        size = rng.choice(SIZES) if count < 4 else rng.choices(SIZES, weights=(7, 3))[0]
+        size = rng.choice(SIZES) if count < 4 else "small"
         radius = rng.uniform(*RADIUS[size])
         kinds.append(Shape(rng.choice(SHAPES), colour, size, rng.choice(FILLS), 0.5, 0.5, radius))
     return kinds
@@ -134,10 +139,9 @@ def _place_attached(rng: random.Random, kinds: Sequence[Shape]) -> Scene | None:
         return None
     if inside:
         placed_host = replace(placed_host, fill=rng.choice(("solid", "outlined")))
-        guest = replace(kinds[1], size="small", radius=0.098, x=placed_host.x, y=placed_host.y)
-        if placed_host.shape in ("cross", "crescent", "star"):
-            placed_host = replace(placed_host, shape=rng.choice(("circle", "square", "heart")))
-        guest = replace(guest, radius=0.09)
+        if placed_host.shape not in HOLLOWS:
+            placed_host = replace(placed_host, shape=rng.choice(HOLLOWS))
+        guest = replace(kinds[1], size="small", radius=0.1, x=placed_host.x, y=placed_host.y)
         kind: Relation = "inside"
     else:
         angle = rng.uniform(0.0, 2.0 * math.pi)

@@ -181,6 +181,16 @@ def test_a_stopped_run_leaves_no_process_and_continues(
     assert set(stored(tmp_path)) == {"lexical", "waits"}
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks processes up in /proc")
+def test_what_a_dead_cell_started_ends_with_it(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_FOLDER", str(tmp_path))
+    assert run("ORPHAN").exit_code == 1
+    assert "killed by SIGKILL" in stored(tmp_path)["orphan"].reason
+    wait_for(lambda: not alive(int((tmp_path / "orphan").read_text())))
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [

@@ -50,6 +50,15 @@ def kill_itself() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def leave_an_orphan() -> None:
+    """Dies while a process that it started still holds everything that it had open."""
+    orphan = os.fork()
+    if orphan == 0:
+        time.sleep(3600)
+    (Path(os.environ["TOY_FOLDER"]) / "orphan").write_text(str(orphan))
+    kill_itself()
+
+
 def leave() -> None:
     raise SystemExit(7)
 
@@ -139,6 +148,7 @@ CONSTANT = ToyAdapter("constant", scorer=constant)
 NAN = ToyAdapter("nan", scorer=not_a_number)
 CRASH = ToyAdapter("crash", on_fit=crash)
 KILLED = ToyAdapter("killed", on_fit=kill_itself)
+ORPHAN = ToyAdapter("orphan", on_fit=leave_an_orphan)
 LEAVES = ToyAdapter("leaves", on_fit=leave)
 WAITS = ToyAdapter("waits", on_fit=wait)
 MENDABLE = ToyAdapter("mendable", on_fit=crash_until_mended)

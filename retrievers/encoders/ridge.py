@@ -88,7 +88,11 @@ def fit_map(train: Described, validation: Described | None) -> RidgeMap:
     if validation is None:
         train, validation = train.split(np.arange(0, len(train.items), 10))
     candidates = _fit(train, PENALTIES)
-    scores = [_mean_reciprocal_rank(candidate, validation) for candidate in candidates]
+    texts = candidates[0].texts(validation.texts)
+    scores = [
+        _mean_reciprocal_rank(candidate.items(validation.items), texts, validation.rows)
+        for candidate in candidates
+    ]
     best = PENALTIES[int(np.argmax(scores))]
     return _fit(known, (best,))[0]
 
@@ -127,14 +131,13 @@ def _fit(known: Described, penalties: Sequence[float]) -> list[RidgeMap]:
     ]
 
 
-def _mean_reciprocal_rank(candidate: RidgeMap, held: Described) -> float:
-    """Of the texts' items among all held items; ties count against it."""
-    items, texts = candidate.items(held.items), candidate.texts(held.texts)
+def _mean_reciprocal_rank(items: FloatArray, texts: FloatArray, rows: IntArray) -> float:
+    """Of each text's item among all items; ties count against it."""
     total = 0.0
     for start in range(0, len(texts), _QUERIES_AT_ONCE):
         block = slice(start, start + _QUERIES_AT_ONCE)
         scores = texts[block] @ items.T
-        right = np.take_along_axis(scores, held.rows[block, None], axis=1)
+        right = np.take_along_axis(scores, rows[block, None], axis=1)
         total += float((1.0 / (scores >= right).sum(axis=1)).sum())
     return total / max(len(texts), 1)
 

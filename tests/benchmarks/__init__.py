@@ -1,0 +1,1 @@
+"""Speed of the hot paths: ``python -m pytest --benchmark-only``."""

@@ -7,17 +7,17 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from datasets.base import Item, Pairs
 from retrievers.base import Encoder, FloatArray
+from retrievers.progress import Bars
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -73,13 +73,13 @@ class EmbeddingCache:
     def _encode_missing(
         self, missing: Sequence[tuple[bytes, int]], encode: Callable[[Sequence[int]], FloatArray]
     ) -> None:
-        with _progress(quiet=len(missing) <= self._batch) as progress:
-            task = progress.add_task(self._label, total=len(missing))
+        bars = Bars()
+        with bars.shown() if len(missing) > self._batch else nullcontext():
             for start in range(0, len(missing), self._batch):
                 batch = missing[start : start + self._batch]
                 encoded = encode([position for _, position in batch])
                 self._write([key for key, _ in batch], encoded)
-                progress.advance(task, len(batch))
+                bars.step(self._label, start + len(batch), len(missing))
 
     def _write(self, keys: Sequence[bytes], encoded: FloatArray) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -223,15 +223,3 @@ def _digest(*parts: bytes) -> bytes:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.digest()
-
-
-def _progress(quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=quiet,
-        transient=True,
-    )

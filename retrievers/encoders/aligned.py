@@ -207,7 +207,5 @@ def _sources(settings: Settings) -> dict[str, str]:
     missing = [role for role in ROLES if not settings.checkpoint.get(role)]
     if missing:
         given = ",".join(f"{role}=HUB_ID_OR_FOLDER" for role in missing)
-        raise WeightsAbsent(
-            f"aligned needs the {' and '.join(missing)} tower: --checkpoint {given}"
-        )
+        raise WeightsAbsent(f"no {' and no '.join(missing)} tower is named: --checkpoint {given}")
     return {role: settings.checkpoint[role] for role in ROLES}

@@ -5,17 +5,13 @@ Every text in any script has tokens, since the 256 bytes are always in the vocab
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 PADDING, START = "<padding>", "<start>"
 START_ID = 1
 MAX_TOKENS = 64
-
-Gram = tuple[int, ...]
 
 
 def train_tokenizer(captions: Iterable[str], vocabulary: int) -> Tokenizer:
@@ -39,23 +35,6 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of each text: the start token, then at most MAX_TOKENS - 1 of the text's."""
     encoded = tokenizer.encode_batch([_encodable(text) for text in texts], add_special_tokens=False)
     return [[START_ID, *one.ids[: MAX_TOKENS - 1]] for one in encoded]
-
-
-def grams(tokens: Sequence[int]) -> set[Gram]:
-    """The tokens and the pairs of neighbouring tokens, without the start token."""
-    said = tokens[1:]
-    return {(token,) for token in said} | set(pairwise(said))
-
-
-def frequent_grams(said: Sequence[set[Gram]], most: int) -> list[Gram]:
-    """Grams of 0.7 to 70 % of the items, at most ``most``, the most frequent first.
-
-    said  the grams of all captions of each item
-    """
-    counts = Counter(gram for one in said for gram in one)
-    low, high = max(3.0, 0.007 * len(said)), 0.7 * len(said)
-    known = sorted((-count, gram) for gram, count in counts.items() if low <= count <= high)
-    return [gram for _, gram in known[:most]]
 
 
 def _encodable(text: str) -> str:

@@ -57,14 +57,11 @@ class ImageTower(nn.Module):
         )
         self.project = nn.Linear(2 * sizes.detectors, sizes.dim)
 
-    def features(self, pixels: Tensor) -> Tensor:
-        """Pooled detectors [pictures, 2 * detectors] of pixels [pictures, 3, side, side]."""
-        maps = self.detect(self.convolutions(pixels) + self.place)
-        return torch.cat([maps.amax((2, 3)), maps.mean((2, 3))], dim=1)
-
     def forward(self, pixels: Tensor) -> Tensor:
-        """Unit vectors [pictures, dim]."""
-        return F.normalize(self.project(self.features(pixels)), dim=1)
+        """Unit vectors [pictures, dim] of pixels [pictures, 3, side, side]."""
+        maps = self.detect(self.convolutions(pixels) + self.place)
+        pooled = torch.cat([maps.amax((2, 3)), maps.mean((2, 3))], dim=1)
+        return F.normalize(self.project(pooled), dim=1)
 
 
 class TextTower(nn.Module):

@@ -23,8 +23,6 @@ from retrievers.base import Settings
 from retrievers.encoders import tiny_dual
 from retrievers.encoders.caption_tokens import (
     MAX_TOKENS,
-    frequent_grams,
-    grams,
     tokenize,
     train_tokenizer,
 )
@@ -75,7 +73,9 @@ def _encoder(steps: int = 4, seed: int = 0, cache: Path | None = None) -> TinyDu
 
 @pytest.fixture(scope="module")
 def trained() -> TinyDualEncoder:
-    encoder = _encoder(steps=100)
+    config = _config(steps=250)
+    quick = replace(config.schedule, learning_rate=4e-3)
+    encoder = TinyDualEncoder(replace(config, schedule=quick), 0, "cpu", None)
     encoder.fit(_pairs("train", 8), _pairs("validation", 2))
     return encoder
 
@@ -266,7 +266,7 @@ def test_info_nce_equals_a_slow_loop() -> None:
         rivals = [scores[other, owner] for other, its in enumerate(owners) if its != owner]
         to_text.append(-math.log(_softmax(np.array([scores[text, owner], *rivals]))[0]))
     found = info_nce(torch.from_numpy(scores), torch.tensor(owners))
-    np.testing.assert_allclose([float(one) for one in found], [to_image, np.mean(to_text)])
+    np.testing.assert_allclose(float(found), to_image + np.mean(to_text))
 
 
 def _softmax(values: np.ndarray) -> np.ndarray:
@@ -283,14 +283,6 @@ def test_tokens_are_cut_at_the_limit_and_start_with_the_start_token() -> None:
 def test_a_word_seen_often_is_one_token() -> None:
     tokenizer = train_tokenizer(["a red star"] * 9, 400)
     assert [len(one) for one in tokenize(tokenizer, ["a red star", "A RED STAR"])] == [4, 4]
-
-
-def test_grams_of_many_items_are_kept() -> None:
-    assert grams([1, 7, 8, 7]) == {(7,), (8,), (7, 8), (8, 7)}
-    said = [{(1,), (2,)}] * 6 + [{(1,), (3,)}] * 2 + [{(1,), (4,), (2,)}] * 4
-    assert frequent_grams(said, 9) == [(4,)]
-    assert frequent_grams([*said, *[{(5,)}] * 5], 9) == [(2,), (5,), (4,)]
-    assert frequent_grams([*said, *[{(5,)}] * 5], 1) == [(2,)]
 
 
 def test_the_adapter_describes_what_it_builds(tmp_path: Path) -> None:

@@ -11,17 +11,24 @@ import numpy as np
 
 from cart.captions import Captioned, Captioner, NeighbourCaptioner
 from cart.cart import Cart
+from cart.config import CartConfig, IdentifierConfig, ModelConfig, TrainConfig
 from cart.saving import load, save
+from cart.training import Monitor
 from datasets.base import Item, Pairs
 from retrievers.base import (
+    Adapter,
+    Availability,
     Cost,
     Encoder,
     FloatArray,
     IndexStats,
     IntArray,
     Ranking,
+    Retriever,
     RetrieverSpec,
+    Settings,
 )
+from retrievers.progress import Bars
 
 
 class Generative:
@@ -31,8 +38,11 @@ class Generative:
     made; a query is read by CART's own encoder.
     """
 
-    def __init__(self, spec: RetrieverSpec, encoder: Encoder, cart: Cart) -> None:
+    def __init__(
+        self, spec: RetrieverSpec, encoder: Encoder, cart: Cart, bars: Bars | None = None
+    ) -> None:
         self._spec, self._encoder, self._cart = spec, encoder, cart
+        self._bars = bars or Bars()
         self._captioner: Captioner | None = None
         self._ids: list[str] = []
 
@@ -49,14 +59,17 @@ class Generative:
         captions = self._cart.config.captions
         self._captioner = NeighbourCaptioner(captioned, captions) if captions else None
         self._ids = []
-        return {**seconds, **self._cart.fit(captioned, chosen_on, self._captioner)}
+        with self._bars.shown():
+            fitted = self._cart.fit(captioned, chosen_on, self._captioner)
+        return {**seconds, **fitted}
 
     def index(self, items: Sequence[Item]) -> IndexStats:
         """Give the gallery its identifiers and learn it from borrowed captions."""
         clock = time.perf_counter()
         embeddings = self._encoder.encode_items(items)
         encode = time.perf_counter() - clock
-        seconds = self._cart.absorb(embeddings, self._captioner)
+        with self._bars.shown():
+            seconds = self._cart.absorb(embeddings, self._captioner)
         self._ids = [item.id for item in items]
         return IndexStats({"encode": encode, **seconds}, self._cart.bytes)
 
@@ -119,3 +132,99 @@ class Generative:
             pairs.rows,
             self._encoder.encode_texts(pairs.captions),
         )
+
+
+class CartAdapter:
+    """Builds CART over the towers that are named, or over the small towers trained here."""
+
+    def availability(self, settings: Settings) -> Availability:
+        return _encoder_adapter(settings).availability(settings)
+
+    def describe(self, settings: Settings) -> RetrieverSpec:
+        """Raises WeightsAbsent where a named tower is not there."""
+        towers = _encoder_adapter(settings).describe(settings)
+        return _spec(towers, CartConfig())
+
+    def build(self, settings: Settings) -> Retriever:
+        """Raises WeightsAbsent, CheckpointError."""
+        spec = self.describe(settings)
+        bars = Bars()
+        cart = Cart(
+            CartConfig(),
+            settings.seed,
+            settings.device,
+            checkpoints=settings.cache / "cart",
+            monitor=Monitor(bars.step),
+        )
+        return Generative(spec, _encoder(settings), cart, bars)
+
+    def tiny(self, seed: int) -> Retriever:
+        from retrievers.encoders.aligned import AlignedEncoder
+        from retrievers.encoders.random_towers import random_image_tower, random_text_tower
+
+        text = random_text_tower(seed)
+        encoder = AlignedEncoder(random_image_tower(seed), text, text)
+        spec = RetrieverSpec(
+            name="cart",
+            paradigm="generative",
+            modalities=("image",),
+            weights="random",
+            licence="Apache-2.0",
+            options={**TINY.flat(), "seed": seed},
+        )
+        return Generative(spec, encoder, Cart(TINY, seed))
+
+
+TINY = CartConfig(
+    identifiers=IdentifierConfig(
+        coarse_size=4, codebook_sizes=(4, 4), hidden=(8,), latent_dim=4, epochs=2
+    ),
+    model=ModelConfig(width=16, heads=2, feed_forward=16, encoder_layers=2, decoder_layers=1),
+    fit=TrainConfig(epochs=1),
+    absorb=TrainConfig(epochs=1),
+    vocabulary=300,
+)
+
+
+def _named_towers(settings: Settings) -> bool:
+    return any(settings.checkpoint.get(role) for role in ("image", "text"))
+
+
+def _encoder_adapter(settings: Settings) -> Adapter:
+    if _named_towers(settings):
+        from retrievers.encoders.aligned import AlignedAdapter
+
+        return AlignedAdapter()
+    from retrievers.encoders.tiny_dual import TinyDualAdapter
+
+    return TinyDualAdapter()
+
+
+def _encoder(settings: Settings) -> Encoder:
+    if _named_towers(settings):
+        from retrievers.encoders.aligned import AlignedEncoder
+
+        return AlignedEncoder.from_settings(settings)
+    from retrievers.encoders.tiny_dual import TinyDualEncoder
+
+    return TinyDualEncoder.from_settings(settings)
+
+
+def _spec(towers: RetrieverSpec, config: CartConfig) -> RetrieverSpec:
+    """CART's spec over an encoder's: what decides the embeddings decides the identifiers."""
+    of_encoder = {f"encoder.{name}": value for name, value in towers.options.items()}
+    return RetrieverSpec(
+        name="cart",
+        paradigm="generative",
+        modalities=towers.modalities,
+        weights="trained here",
+        licence=f"Apache-2.0; item embeddings: {towers.licence}",
+        checkpoint=towers.checkpoint,
+        revision=towers.revision,
+        options={
+            "encoder": towers.name,
+            **of_encoder,
+            **config.flat(),
+            "transductive": config.captions is not None,
+        },
+    )

@@ -5,6 +5,7 @@ What the paper states is marked with its section; the rest is a guess of ours an
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -23,25 +24,28 @@ class IdentifierConfig:
 
     coarse_size: int = 128
     codebook_sizes: tuple[int, ...] = (128, 128)
-    hidden: tuple[int, ...] = (512, 256, 128)
+    hidden: tuple[int, ...] = (256, 128)
     latent_dim: int = 64
     commitment: float = 1.0
     encoder_pull: float = 0.25
-    epochs: int = 100
+    epochs: int = 40
     batch_size: int = 256
     learning_rate: float = 1e-3
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The encoder-decoder of section 3.4. The paper gives the layers and Xavier; width, heads,
-    feed-forward and dropout are guesses."""
+    """The encoder-decoder of section 3.4.
+
+    The paper has three layers of each kind and gives neither width, heads, feed-forward nor
+    dropout. The defaults are small enough to train on two cores within minutes.
+    """
 
     width: int = 128
     heads: int = 4
-    feed_forward: int = 512
-    encoder_layers: int = 3
-    decoder_layers: int = 3
+    feed_forward: int = 256
+    encoder_layers: int = 2
+    decoder_layers: int = 1
     dropout: float = 0.1
     coarse_gate: CoarseGate = "sigmoid"
     fine_fusion: bool = True
@@ -52,30 +56,44 @@ class ModelConfig:
 class TrainConfig:
     """Section 3.5 and appendix C.
 
+    ``epochs`` are made more where they would give fewer than ``least_steps`` steps.
     ``consistency`` is where the two passes of equation 7 part: after the encoder ("decoder") or
     before it ("model", twice the work). ``cycles`` counts the cosine's restarts plus one.
-    ``patience`` counts validations without a better R@10 before training stops.
+    ``validations`` are spread evenly over the epochs; training stops after ``patience`` of them
+    without a better R@10.
     """
 
-    epochs: int = 20
-    batch_size: int = 256
-    learning_rate: float = 1e-3
+    epochs: int = 4
+    least_steps: int = 400
+    batch_size: int = 128
+    learning_rate: float = 2e-3
     warmup: float = 0.05
     cycles: int = 1
     weight_decay: float = 0.01
     label_smoothing: float = 0.0
     consistency: Consistency = "decoder"
     consistency_weight: float = 0.15
-    validate_every: int = 2
+    validations: int = 8
     patience: int = 4
+
+    def epochs_of(self, steps: int) -> int:
+        """Epochs to train for when one has ``steps`` steps."""
+        return max(self.epochs, math.ceil(self.least_steps / max(1, steps)))
+
+    def validation_due(self, epoch: int, epochs: int) -> bool:
+        """Whether to validate after ``epoch`` (counted from 1) of ``epochs``."""
+        return epoch == epochs or epoch % max(1, epochs // self.validations) == 0
 
 
 @dataclass(frozen=True)
 class CaptionConfig:
-    """Caption enhancement without weights: what an item borrows from its training neighbours."""
+    """Caption enhancement without weights: what an item borrows from its training neighbours.
 
-    neighbours: int = 8
-    captions_per_item: int = 5
+    Few captions leave the gallery half learned: with 5, 10 and 20 of them recall still rises.
+    """
+
+    neighbours: int = 60
+    captions_per_item: int = 30
 
 
 @dataclass(frozen=True)
@@ -94,7 +112,7 @@ class CartConfig:
     identifiers: IdentifierConfig = field(default_factory=IdentifierConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     fit: TrainConfig = field(default_factory=TrainConfig)
-    absorb: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=5))
+    absorb: TrainConfig = field(default_factory=lambda: TrainConfig(learning_rate=1e-3))
     captions: CaptionConfig | None = field(default_factory=CaptionConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     vocabulary: int = 2000

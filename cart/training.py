@@ -57,9 +57,9 @@ class Progress:
         return max((score for _, score in self.validations), default=-math.inf)
 
     def stale(self) -> int:
-        """Validations since the best one."""
+        """Validations since the last one that was as good as the best."""
         scores = [score for _, score in self.validations]
-        return len(scores) - 1 - scores.index(max(scores)) if scores else 0
+        return scores[::-1].index(max(scores)) if scores else 0
 
 
 def learning_rate_factor(step: int, total: int, config: TrainConfig) -> float:
@@ -100,7 +100,8 @@ def train(
     checkpoint: Path | None = None,
     monitor: Monitor | None = None,
 ) -> Progress:
-    """Train in place; with ``validate`` (R@10) the best epoch's weights are kept.
+    """Train in place; with ``validate`` (R@10) the best epoch's weights are kept, the later
+    ones among equals: on a small validation gallery R@10 is full long before the ranks settle.
 
     A ``checkpoint`` file is written after every epoch and picked up again by the same call, with
     the result of an undisturbed run. The caller names it by all that decides the training.
@@ -113,18 +114,19 @@ def train(
         betas=(0.9, 0.98),
     )
     steps = math.ceil(len(examples.tokens) / config.batch_size)
+    epochs = config.epochs_of(steps)
     progress, best = Progress(), None
     torch.manual_seed(seed)
     if checkpoint is not None and checkpoint.exists():
         progress, best = _resume(checkpoint, model, optimizer)
-    while progress.epoch < config.epochs and not (
+    while progress.epoch < epochs and not (
         validate is not None and progress.stale() >= config.patience
     ):
         model.train()
         epoch, total = progress.epoch, 0.0
         random = np.random.default_rng([seed, epoch])
         for step, rows in enumerate(batches(examples, config.batch_size, random)):
-            factor = learning_rate_factor(epoch * steps + step, config.epochs * steps, config)
+            factor = learning_rate_factor(epoch * steps + step, epochs * steps, config)
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * factor
             ids, mask = pad([examples.tokens[row] for row in rows], str(device))
@@ -136,16 +138,15 @@ def train(
             optimizer.step()
             total += float(loss.detach()) * len(rows)
             if monitor is not None:
-                monitor.step("training", epoch * steps + step + 1, config.epochs * steps)
+                monitor.step("training", epoch * steps + step + 1, epochs * steps)
         progress = replace(
             progress,
             epoch=epoch + 1,
             losses=(*progress.losses, total / max(1, len(examples.tokens))),
         )
-        due = progress.epoch % config.validate_every == 0 or progress.epoch == config.epochs
-        if validate is not None and due:
+        if validate is not None and config.validation_due(progress.epoch, epochs):
             score = validate(model.eval())
-            if score > progress.best:
+            if score >= progress.best:
                 best = {name: value.clone() for name, value in model.state_dict().items()}
             progress = replace(
                 progress, validations=(*progress.validations, (progress.epoch, score))

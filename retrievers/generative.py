@@ -180,8 +180,8 @@ TINY = CartConfig(
         coarse_size=4, codebook_sizes=(4, 4), hidden=(8,), latent_dim=4, epochs=2
     ),
     model=ModelConfig(width=16, heads=2, feed_forward=16, encoder_layers=2, decoder_layers=1),
-    fit=TrainConfig(epochs=1),
-    absorb=TrainConfig(epochs=1),
+    fit=TrainConfig(epochs=1, least_steps=0),
+    absorb=TrainConfig(epochs=1, least_steps=0),
     vocabulary=300,
 )
 

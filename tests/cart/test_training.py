@@ -27,8 +27,8 @@ CONFIG = CartConfig(
         coarse_size=6, codebook_sizes=(6,), hidden=(16,), latent_dim=8, epochs=20
     ),
     model=ModelConfig(width=32, heads=2, feed_forward=64, encoder_layers=2, decoder_layers=1),
-    fit=TrainConfig(epochs=25, batch_size=32, learning_rate=3e-3, validate_every=5),
-    absorb=TrainConfig(epochs=5, batch_size=32, learning_rate=3e-3),
+    fit=TrainConfig(epochs=25, least_steps=0, batch_size=32, learning_rate=3e-3),
+    absorb=TrainConfig(epochs=5, least_steps=0, batch_size=32, learning_rate=3e-3),
     captions=CaptionConfig(neighbours=2, captions_per_item=3),
     vocabulary=300,
 )
@@ -177,7 +177,7 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("killed_after", [1, 3])
 def test_a_killed_training_continues_to_the_same_weights(killed_after: int, tmp_path: Path) -> None:
-    config = TrainConfig(epochs=5, batch_size=16, validate_every=1)
+    config = TrainConfig(epochs=5, least_steps=0, batch_size=16)
 
     def validate(model: CartModel) -> float:
         return float(model.begin.detach().abs().sum())
@@ -213,7 +213,7 @@ def test_the_best_epoch_is_kept_and_training_stops_when_nothing_improves() -> No
         weights.append(model.begin.detach().clone())
         return next(scores)
 
-    config = TrainConfig(epochs=10, batch_size=16, validate_every=1, patience=2)
+    config = TrainConfig(epochs=10, least_steps=0, batch_size=16, validations=10, patience=2)
     progress = train(model, examples, config, 0, validate)
     assert [score for _, score in progress.validations] == [0.1, 0.5, 0.4, 0.3]
     assert torch.equal(model.begin, weights[1])
@@ -234,3 +234,11 @@ def test_the_learning_rate_warms_up_and_restarts() -> None:
     assert factors[10] == pytest.approx(1)
     assert factors[54] < 0.01 < 0.99 < factors[55]
     assert all(a < b for a, b in pairwise(factors[:11]))
+
+
+def test_a_small_set_is_trained_for_more_epochs_and_validations_are_spread() -> None:
+    config = TrainConfig(epochs=3, least_steps=100, validations=4)
+    assert config.epochs_of(steps=50) == 3
+    assert config.epochs_of(steps=7) == 15
+    due = [epoch for epoch in range(1, 16) if config.validation_due(epoch, 15)]
+    assert due == [3, 6, 9, 12, 15]

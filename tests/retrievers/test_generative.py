@@ -24,8 +24,8 @@ CONFIG = CartConfig(
         coarse_size=4, codebook_sizes=(4,), hidden=(16,), latent_dim=8, epochs=15
     ),
     model=ModelConfig(width=32, heads=2, feed_forward=64, encoder_layers=1, decoder_layers=1),
-    fit=TrainConfig(epochs=20, batch_size=16, learning_rate=3e-3, validate_every=10),
-    absorb=TrainConfig(epochs=4, batch_size=16, learning_rate=3e-3),
+    fit=TrainConfig(epochs=20, least_steps=0, batch_size=16, learning_rate=3e-3),
+    absorb=TrainConfig(epochs=4, least_steps=0, batch_size=16, learning_rate=3e-3),
     vocabulary=300,
 )
 

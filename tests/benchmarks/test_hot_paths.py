@@ -29,7 +29,11 @@ def unit_vectors(count: int, seed: int, dim: int = 256) -> FloatArray:
 @pytest.fixture(scope="module")
 def model() -> CartModel:
     torch.manual_seed(0)
-    return CartModel(ModelConfig(), vocabulary=2000, levels=LEVELS)
+    return CartModel(
+        ModelConfig(feed_forward=512, encoder_layers=3, decoder_layers=3),
+        vocabulary=2000,
+        levels=LEVELS,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def describe(scene: Scene, rng: random.Random, captions: int = 5) -> list[Captio
 
 
 def _describe_once(scene: Scene, rng: random.Random) -> Caption:
-    plan = rng.choices((_pair, _chain, _listing), weights=(70, 12, 18))[0]
+    plan = rng.choices((_pair, _chain, _listing), weights=(72, 8, 20))[0]
     return plan(scene, rng)
 
 
@@ -152,8 +152,8 @@ def _mention(scene: Scene, place: int, rng: random.Random) -> Mention:
     shape = scene.objects[place]
     says_shape = rng.random() < 0.94
     says_colour = not says_shape or rng.random() < 0.9
-    says_size = rng.random() < 0.15
-    says_fill = rng.random() < (0.08 if shape.fill == "solid" else 0.3)
+    says_size = rng.random() < 0.12
+    says_fill = rng.random() < (0.06 if shape.fill == "solid" else 0.22)
     return Mention(
         shape.shape if says_shape else None,
         shape.colour if says_colour else None,
@@ -209,7 +209,7 @@ def _pair(scene: Scene, rng: random.Random) -> Caption:
     first, said, second = rng.choice(_related(scene))
     mentions = (_mention(scene, first, rng), _mention(scene, second, rng))
     a, b = (_noun_phrase(mention, rng) for mention in mentions)
-    background, ground = _ground(scene, rng, 0.7)
+    background, ground = _ground(scene, rng, 0.85)
     words = rng.choice(RELATION_WORDS[said])
     forms = [f"{a} {words} {b}", f"{a} is {words} {b}", f"there is {a} {words} {b}"]
     if said in ("left of", "right of"):
@@ -259,7 +259,7 @@ def _chain(scene: Scene, rng: random.Random) -> Caption:
             f"{a} {words} {b}; {more} {back} is {c}",
         )
     )
-    background, ground = _ground(scene, rng, 0.1)
+    background, ground = _ground(scene, rng, 0.5)
     meaning = Meaning(mentions, ((0, said, 1), (2, also, at)), background)
     return Caption(_sentence(_join(body, ground, rng), rng), meaning)
 
@@ -269,7 +269,7 @@ def _listing(scene: Scene, rng: random.Random) -> Caption:
     places = list(range(len(scene.objects)))
     rng.shuffle(places)
     mentions = tuple(_mention(scene, place, rng) for place in places)
-    background, ground = _ground(scene, rng, 0.6)
+    background, ground = _ground(scene, rng, 0.8)
     *most, last = (_noun_phrase(mention, rng) for mention in mentions)
     count = None
     objects = f"{', '.join(most)} and {last}"

@@ -31,7 +31,7 @@ OPPOSITE: dict[Relation, Relation] = {
     "under": "on",
 }
 
-RADIUS = {"small": (0.12, 0.135), "large": (0.2, 0.22)}
+RADIUS = {"small": (0.135, 0.15), "large": (0.205, 0.225)}
 MARGIN = 0.02
 HOLLOWS = ("circle", "square", "heart")
 DOMINANCE = 1.35
@@ -88,7 +88,7 @@ def relation(scene: Scene, first: int, second: int) -> Relation | None:
 
 def sample_scene(rng: random.Random) -> Scene:
     """Draw a scene of two to four objects with different colours."""
-    count = rng.choices((2, 3, 4), weights=(40, 45, 15))[0]
+    count = rng.choices((2, 3, 4), weights=(55, 37, 8))[0]
     attached = rng.random() < 0.4
     while True:
         kinds = _sample_kinds(rng, count)
@@ -141,7 +141,7 @@ def _place_attached(rng: random.Random, kinds: Sequence[Shape]) -> Scene | None:
         placed_host = replace(placed_host, fill=rng.choice(("solid", "outlined")))
         if placed_host.shape not in HOLLOWS:
             placed_host = replace(placed_host, shape=rng.choice(HOLLOWS))
-        guest = replace(kinds[1], size="small", radius=0.1, x=placed_host.x, y=placed_host.y)
+        guest = replace(kinds[1], size="small", radius=0.11, x=placed_host.x, y=placed_host.y)
         kind: Relation = "inside"
     else:
         angle = rng.uniform(0.0, 2.0 * math.pi)

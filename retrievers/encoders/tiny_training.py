@@ -36,11 +36,11 @@ class Schedule:
     shift        pixels by which a picture is moved at random, in each direction
     """
 
-    epochs: int = 22
+    epochs: int = 18
     least_steps: int = 100
     batch: int = 128
     captions: int = 2
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.02
     warm_up_steps: int = 40
     evaluations: int = 10

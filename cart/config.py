@@ -89,7 +89,7 @@ class TrainConfig:
 class CaptionConfig:
     """Caption enhancement without weights: what an item borrows from its training neighbours.
 
-    Few captions leave the gallery half learned: with 5, 10 and 20 of them recall still rises.
+    More captions teach the gallery better and make indexing longer.
     """
 
     neighbours: int = 60

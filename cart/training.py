@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,11 +47,13 @@ class Progress:
 
     losses       mean loss of each epoch
     validations  (epoch, R@10) of each validation
+    seconds      spent so far, in earlier processes too
     """
 
     epoch: int = 0
     losses: tuple[float, ...] = ()
-    validations: tuple[tuple[int, float], ...] = field(default=())
+    validations: tuple[tuple[int, float], ...] = ()
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def best(self) -> float:
@@ -123,7 +126,7 @@ def train(
         validate is not None and progress.stale() >= config.patience
     ):
         model.train()
-        epoch, total = progress.epoch, 0.0
+        started, epoch, total = time.perf_counter(), progress.epoch, 0.0
         random = np.random.default_rng([seed, epoch])
         for step, rows in enumerate(batches(examples, config.batch_size, random)):
             factor = learning_rate_factor(epoch * steps + step, epochs * steps, config)
@@ -151,6 +154,8 @@ def train(
             progress = replace(
                 progress, validations=(*progress.validations, (progress.epoch, score))
             )
+        spent = progress.seconds + time.perf_counter() - started
+        progress = replace(progress, seconds=spent)
         if checkpoint is not None:
             _write(checkpoint, model, optimizer, progress, best)
     if best is not None:
@@ -173,6 +178,7 @@ def _write(
         "optimizer": optimizer.state_dict(),
         "best": best,
         "epoch": progress.epoch,
+        "seconds": progress.seconds,
         "losses": list(progress.losses),
         "validations": [list(pair) for pair in progress.validations],
         "random": torch.get_rng_state(),
@@ -199,5 +205,6 @@ def _resume(
         state["epoch"],
         tuple(state["losses"]),
         tuple((int(epoch), float(score)) for epoch, score in state["validations"]),
+        float(state["seconds"]),
     )
     return progress, state["best"]

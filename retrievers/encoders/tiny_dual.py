@@ -37,6 +37,7 @@ LICENCE = "Apache-2.0"
 
 _LOG = logging.getLogger(__name__)
 _WEIGHTS, _TOKENIZER, _ABOUT = "towers.safetensors", "tokenizer.json", "about.json"
+_SECONDS = "seconds.json"
 _MOST_VALIDATION = 1000
 KEPT_BYTES = 2 << 30
 # A matrix product may round otherwise at the ragged edge of a batch: on blocks of one size a
@@ -99,6 +100,8 @@ class TinyDualEncoder:
     def fit(self, train: Pairs, validation: Pairs) -> Mapping[str, float]:
         """Train the towers, or take them from the cache; seconds by phase.
 
+        For towers from the cache "train, earlier" is what their training took then, so that the
+        cost of a retriever does not hang on which was run first.
         The decoded training pictures are held in memory up to 2 GiB (about 170,000 pictures);
         a larger set is decoded anew at each step. At most 1,000 validation pictures are used.
         Raises ValueError when there is no training caption, MediaError for a broken file.
@@ -107,19 +110,21 @@ class TinyDualEncoder:
             raise ValueError(f"{NAME} learns from training captions, and there are none")
         started = time.perf_counter()
         folder = self._kept_at(train, validation)
-        if folder is not None and (folder / _ABOUT).is_file():
+        if folder is not None and (folder / _SECONDS).is_file():
             self.load(folder)
             _LOG.info("%s: using the towers trained earlier, in %s", NAME, folder)
-            return {"load trained towers": time.perf_counter() - started}
+            earlier = json.loads((folder / _SECONDS).read_text(encoding="utf-8"))
+            return {"load": time.perf_counter() - started, "train, earlier": earlier["train"]}
         self._tokenizer = train_tokenizer(train.captions, self._config.vocabulary)
         self._towers = self._random_towers()
         learn, choose = self._captioned(train), self._captioned(_first(validation))
         decoded = time.perf_counter()
         score = self._train(learn, choose)
         _LOG.info("%s: trained, validation R@1 %.3f", NAME, score)
+        seconds = {"decode": decoded - started, "train": time.perf_counter() - decoded}
         if folder is not None:
-            self._keep(folder)
-        return {"decode": decoded - started, "train": time.perf_counter() - decoded}
+            self._keep(folder, seconds)
+        return seconds
 
     @torch.no_grad()
     def encode_items(self, items: Sequence[Item]) -> FloatArray:
@@ -212,17 +217,18 @@ class TinyDualEncoder:
                 digest.update(_content_digest(item))
         return self._cache / "towers" / digest.hexdigest()
 
-    def _keep(self, folder: Path) -> None:
+    def _keep(self, folder: Path, seconds: Mapping[str, float]) -> None:
         """Write to a temporary name first: a killed run leaves no half of a tower."""
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
         self.save(part)
+        (part / _SECONDS).write_text(json.dumps(seconds), encoding="utf-8")
         try:
             part.replace(folder)
         except OSError:
             shutil.rmtree(part)
             # Another process may have kept the same towers meanwhile; anything else is an error.
-            if not (folder / _ABOUT).is_file():
+            if not (folder / _SECONDS).is_file():
                 raise
 
 

@@ -53,11 +53,12 @@ class NeighbourCaptioner:
         for caption, row in enumerate(self.train.rows):
             owned[row].append(caption)
         candidates = _unit(self.train.embeddings)
+        lenders = self.config.lenders(len(candidates))
         lent = []
         for chunk in np.array_split(embeddings, max(1, len(embeddings) // 1024)):
             similar = _unit(chunk) @ candidates.T
             for item, row in zip(chunk, similar, strict=True):
-                nearest = np.argsort(-row, kind="stable")[: self.config.neighbours]
+                nearest = np.argsort(-row, kind="stable")[:lenders]
                 lent.append(self._best(item, [c for n in nearest for c in owned[n]]))
         return lent
 

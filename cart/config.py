@@ -89,11 +89,18 @@ class TrainConfig:
 class CaptionConfig:
     """Caption enhancement without weights: what an item borrows from its training neighbours.
 
-    More captions teach the gallery better and make indexing longer.
+    More captions teach the gallery better and make indexing longer, as long as they come from
+    items that are alike: no more than ``neighbour_share`` of the training items lend any, but
+    two may always.
     """
 
     neighbours: int = 60
     captions_per_item: int = 30
+    neighbour_share: float = 0.02
+
+    def lenders(self, items: int) -> int:
+        """How many of ``items`` training items lend captions to one item."""
+        return min(self.neighbours, max(2, round(self.neighbour_share * items)))
 
 
 @dataclass(frozen=True)

@@ -41,3 +41,8 @@ def test_the_length_of_a_vector_plays_no_part() -> None:
     )
     captioner = NeighbourCaptioner(train, CaptionConfig(neighbours=1, captions_per_item=1))
     assert captioner.captions(np.array([[5, 4, 0, 0]], dtype=np.float32)) == [["a dog"]]
+
+
+def test_a_small_training_set_lends_from_few_items() -> None:
+    config = CaptionConfig(neighbours=60, neighbour_share=0.02)
+    assert [config.lenders(items) for items in (1, 40, 500, 2800, 10**6)] == [2, 2, 10, 56, 60]

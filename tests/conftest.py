@@ -10,10 +10,12 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the benchmarks out of a plain run."""
+    """A plain run leaves the benchmarks out, ``--benchmark-only`` all the rest."""
+    benchmarks = [item for item in items if "benchmark" in getattr(item, "fixturenames", ())]
     if config.getoption("--benchmark-only"):
+        config.hook.pytest_deselected(items=[item for item in items if item not in benchmarks])
+        items[:] = benchmarks
         return
     reason = pytest.mark.skip(reason="a benchmark: run with --benchmark-only")
-    for item in items:
-        if "benchmark" in getattr(item, "fixturenames", ()):
-            item.add_marker(reason)
+    for item in benchmarks:
+        item.add_marker(reason)

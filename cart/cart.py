@@ -28,8 +28,9 @@ from cart.identifiers import (
 )
 from cart.model import CartModel
 from cart.prefix_tree import PrefixTree
+from cart.rqvae import Monitor
 from cart.tokenizer import encode, pad, train_tokenizer
-from cart.training import Examples, Monitor, Progress, train
+from cart.training import Examples, Progress, train
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -93,7 +94,7 @@ class Cart:
             self.config.identifiers,
             self.seed,
             self.device,
-            self.monitor.step if self.monitor else None,
+            self.monitor,
         )
         seconds = {"identifiers": time.perf_counter() - clock}
         self.tokenizer = train_tokenizer(train_set.captions, self.config.vocabulary)

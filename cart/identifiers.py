@@ -12,7 +12,7 @@ from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
 from cart.config import IdentifierConfig
-from cart.rqvae import RQVAE, Progress, fit_rqvae
+from cart.rqvae import RQVAE, Monitor, fit_rqvae
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -47,7 +47,7 @@ def fit_quantizers(
     config: IdentifierConfig,
     seed: int,
     device: str = "cpu",
-    progress: Progress | None = None,
+    monitor: Monitor | None = None,
 ) -> Quantizers:
     """Fit the coarse clusters and the RQ-VAE on embeddings [n, dim].
 
@@ -60,7 +60,7 @@ def fit_quantizers(
     centres = torch.from_numpy(kmeans.cluster_centers_).to(x)
     residual = x - centres[torch.cdist(x, centres).argmin(dim=1)]
     scale = max(float(residual.square().mean().sqrt()), 1e-6)
-    return Quantizers(centres, scale, fit_rqvae(residual / scale, config, seed, progress))
+    return Quantizers(centres, scale, fit_rqvae(residual / scale, config, seed, monitor))
 
 
 def unique_tokens(prefixes: IntArray, taken: IntArray | None = None) -> IntArray:

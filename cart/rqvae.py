@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from cart.config import IdentifierConfig
 
-Progress = Callable[[str, int, int], None]
+# Told (label, done, total) after each unit of work.
+Monitor = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,9 @@ def _start_codebooks(model: RQVAE, x: Tensor, seed: int) -> None:
 @torch.no_grad()
 def _revive_dead_codes(
     model: RQVAE, x: Tensor, optimizer: torch.optim.Adam, random: torch.Generator
-) -> int:
-    """Move every entry that no item uses onto a random item's residual; returns how many."""
+) -> None:
+    """Move every entry that no item uses onto a random item's residual."""
     quantized = model.quantize(model.encoder(x))
-    moved = 0
     for level, codebook in enumerate(model.codebooks):
         used = torch.bincount(quantized.codes[:, level], minlength=len(codebook)) > 0
         dead = torch.nonzero(~used).flatten()
@@ -114,12 +114,10 @@ def _revive_dead_codes(
         for moment in ("exp_avg", "exp_avg_sq"):
             if moment in optimizer.state[codebook]:
                 optimizer.state[codebook][moment][dead] = 0
-        moved += len(dead)
-    return moved
 
 
 def fit_rqvae(
-    x: Tensor, config: IdentifierConfig, seed: int, progress: Progress | None = None
+    x: Tensor, config: IdentifierConfig, seed: int, monitor: Monitor | None = None
 ) -> RQVAE:
     """Train on residuals x [n, dim] by L = L_recon + alpha L_commit (equation 1).
 
@@ -144,6 +142,6 @@ def fit_rqvae(
             optimizer.step()
         if epoch < settled:
             _revive_dead_codes(model, x, optimizer, random)
-        if progress is not None:
-            progress("identifiers", epoch + 1, config.epochs)
+        if monitor is not None:
+            monitor("identifiers", epoch + 1, config.epochs)
     return model.eval()

@@ -17,6 +17,7 @@ import torch
 from cart.config import TrainConfig
 from cart.loss import cart_loss
 from cart.model import CartModel
+from cart.rqvae import Monitor
 from cart.tokenizer import pad
 
 IntArray = npt.NDArray[np.int64]
@@ -32,13 +33,6 @@ class Examples:
     def __post_init__(self) -> None:
         if len(self.tokens) != len(self.identifiers):
             raise ValueError(f"{len(self.tokens)} queries, {len(self.identifiers)} identifiers")
-
-
-@dataclass(frozen=True)
-class Monitor:
-    """Told of progress: ``step(label, done, total)`` after each unit of work."""
-
-    step: Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -141,7 +135,7 @@ def train(
             optimizer.step()
             total += float(loss.detach()) * len(rows)
             if monitor is not None:
-                monitor.step("training", epoch * steps + step + 1, epochs * steps)
+                monitor("training", epoch * steps + step + 1, epochs * steps)
         progress = replace(
             progress,
             epoch=epoch + 1,

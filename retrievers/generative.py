@@ -13,7 +13,6 @@ from cart.captions import Captioned, Captioner, NeighbourCaptioner
 from cart.cart import Cart
 from cart.config import CartConfig, IdentifierConfig, ModelConfig, TrainConfig
 from cart.saving import load, save
-from cart.training import Monitor
 from datasets.base import Item, Pairs
 from retrievers.base import (
     Adapter,
@@ -154,7 +153,7 @@ class CartAdapter:
             settings.seed,
             settings.device,
             checkpoints=settings.cache / "cart",
-            monitor=Monitor(bars.step),
+            monitor=bars.step,
         )
         return Generative(spec, _encoder(settings), cart, bars)
 

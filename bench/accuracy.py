@@ -23,6 +23,7 @@ from bench.selection import UsageError, known_entry, parse_checkpoints, parse_se
 from bench.sources import DatasetSource
 from bench.store import ResultStore
 from bench.summary import rows_of
+from datasets import loading
 from datasets import registry as datasets
 from datasets.base import DatasetError
 from retrievers import registry as retrievers
@@ -81,7 +82,7 @@ def chosen_sources(request: Request) -> list[DatasetSource]:
     found = [source(request.manifest.stem, request.manifest)] if request.manifest else []
     if names or found:
         return found + [source(name) for name in names]
-    choices = datasets.choose_all(request.data_root, request.cache)
+    choices = loading.choose_all(request.data_root, request.cache)
     if not request.quiet:
         for choice in choices:
             out.print(f"{choice.dataset}: {choice.reason}", markup=False, highlight=False)

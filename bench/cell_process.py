@@ -25,7 +25,7 @@ from bench.measure import Measurement, Say, SpecMismatch, measure
 from bench.ranking_check import BadRanking
 from bench.store import ResultStore
 from datasets.base import Dataset, DatasetError
-from datasets.media import MediaError
+from datasets.media.files import MediaError
 from retrievers import registry
 from retrievers.base import WeightsAbsent
 

@@ -12,7 +12,7 @@ from bench.cells import Example, Hit
 from bench.metrics import IntArray, Ranks
 from bench.store import ResultStore
 from datasets.base import Item, Query
-from datasets.media import load_image
+from datasets.media.images import load_image
 
 PER_OUTCOME = 8
 SHOWN = 5

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 
 from bench import terminal
+from datasets import loading
 from datasets import registry as datasets
 from retrievers import registry as retrievers
 from retrievers.base import Settings
@@ -16,7 +17,7 @@ def choices(data_root: Path | None, cache: Path) -> RenderableType:
     """Every name that --retriever and --dataset take."""
     settings = Settings(seed=0, device="cpu", cache=cache)
     systems = [(name, _retriever(name, settings)) for name in retrievers.names()]
-    chosen = {choice.dataset: choice.reason for choice in datasets.choose_all(data_root, cache)}
+    chosen = {choice.dataset: choice.reason for choice in loading.choose_all(data_root, cache)}
     sets = [
         (name, (datasets.entry(name).summary, chosen.get(name, "Drawn on first use.")))
         for name in datasets.names()

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import registry
+from datasets import loading
 from datasets.base import Dataset
 
 
@@ -25,10 +25,10 @@ class DatasetSource:
     def load(self) -> Dataset:
         """Raises DatasetError."""
         if self.manifest is not None:
-            return registry.load_manifest(
+            return loading.load_manifest(
                 self.manifest, cache=self.cache, skip_bad=self.skip_bad, workers=self.workers
             )
-        return registry.load(
+        return loading.load(
             self.name,
             root=self.root,
             cache=self.cache,

@@ -69,7 +69,7 @@ def count(items: Sequence[AnnotatedItem], cap: int | None) -> dict[str, Counts]:
 
 def own_protocol(name: str, items: Sequence[AnnotatedItem], cap: int | None) -> Protocol:
     """A protocol for a split that no card describes: whole when all its items are readable."""
-    return Protocol(name=name, family=name, splits=count(items, cap))
+    return Protocol(name=name, family=name, splits=count(items, cap), max_captions_per_item=cap)
 
 
 def clean_text(text: str, where: str) -> str:

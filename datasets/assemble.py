@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.annotations import Annotated, AnnotatedItem, count, usable
-from datasets.base import Dataset, DatasetError, Gap, Item, Modality, Pairs, Query
+from datasets.base import (
+    Dataset,
+    DatasetError,
+    Gap,
+    Item,
+    MediaToText,
+    Modality,
+    Pairs,
+    Query,
+)
 from datasets.digest import dataset_digest
 from datasets.protocol_card import achieved
 from datasets.verify import verify
@@ -18,13 +27,17 @@ GAPS_SHOWN = 10
 
 @dataclass(frozen=True)
 class Labels:
-    """What a dataset is called and how it may be used."""
+    """What a dataset is called and how it may be used.
+
+    drop_missing  items whose file is not there are left out without being told to
+    """
 
     name: str
     modality: Modality
     synthetic: bool
     licence: str
-    max_captions_per_item: int | None = None
+    media_to_text: MediaToText = "any caption"
+    drop_missing: bool = False
 
 
 def assemble(
@@ -43,10 +56,11 @@ def assemble(
     """
     media = {item.id: Item(item.id, item.modality, item.path) for item in annotated.items}
     verified = verify(list(media.values()), cache=cache, workers=workers, label=labels.name)
-    if verified.gaps and not skip_bad:
-        raise DatasetError(_gap_sentence(labels.name, verified.gaps, len(media)))
+    refused = [gap for gap in verified.gaps if not (labels.drop_missing and gap.missing)]
+    if refused and not skip_bad:
+        raise DatasetError(_gap_sentence(labels.name, refused, len(media)))
     kept = [item for item in annotated.items if item.id in verified.digests]
-    cap = labels.max_captions_per_item
+    cap = annotated.protocol.max_captions_per_item
     protocol, gap_notes = achieved(annotated.protocol, count(kept, cap))
     used = [usable(item, cap) for item in kept]
     test = [item for item in used if item.split == "test"]
@@ -66,6 +80,8 @@ def assemble(
         digest=dataset_digest(used, verified.digests),
         synthetic=labels.synthetic,
         licence=labels.licence,
+        folds=_folds(test, annotated.protocol.folds),
+        media_to_text=labels.media_to_text,
         notes=(
             *annotated.notes,
             *_skipped_note(verified.gaps),
@@ -74,6 +90,13 @@ def assemble(
             *_duplicate_notes(queries, used, verified.digests),
         ),
     )
+
+
+def _folds(test: Sequence[AnnotatedItem], folds: int) -> tuple[int, ...]:
+    """Folds of neighbouring items, as equal as can be, in the order of the annotation file."""
+    if folds == 1:
+        return ()
+    return tuple(place * folds // len(test) for place in range(len(test)))
 
 
 def _pairs(items: Iterable[AnnotatedItem], split: str, media: Mapping[str, Item]) -> Pairs:

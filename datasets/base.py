@@ -12,6 +12,13 @@ import numpy.typing as npt
 Modality = Literal["image", "audio", "video"]
 IntArray = npt.NDArray[np.int64]
 ByteArray = npt.NDArray[np.uint8]
+SampleArray = npt.NDArray[np.float32]
+SecondsArray = npt.NDArray[np.float64]
+
+# Which captions count when an item asks for its text. "any caption": texts are ranked one by one
+# and the first of the item's own counts. "caption set": the sets of all items are ranked, each by
+# its best caption.
+MediaToText = Literal["any caption", "caption set"]
 
 
 class DatasetError(Exception):
@@ -19,16 +26,35 @@ class DatasetError(Exception):
 
 
 @dataclass(frozen=True)
+class Sound:
+    """A decoded sound: ``samples`` [channels, samples] in -1 to 1, ``rate`` samples a second."""
+
+    samples: SampleArray
+    rate: int
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Decoded frames of a video: ``frames`` [frames, height, width, 3], RGB, and their times.
+
+    ``seconds`` [frames] from the beginning of the video, ascending.
+    """
+
+    frames: ByteArray
+    seconds: SecondsArray
+
+
+@dataclass(frozen=True)
 class Item:
     """One thing that can be retrieved.
 
-    ``media`` is the file, decoded when it is needed, or the decoded array itself
-    (an image is uint8 [height, width, 3]). Two items are equal when id and modality are.
+    ``media`` is the file, decoded when it is needed, or what it holds: uint8 [height, width, 3]
+    for an image, a Sound, a Clip. Two items are equal when id and modality are.
     """
 
     id: str
     modality: Modality
-    media: Path | ByteArray = field(compare=False)
+    media: Path | ByteArray | Sound | Clip = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -61,11 +87,12 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Gap:
-    """One media file that cannot be used, and why."""
+    """One media file that cannot be used, and why; ``missing`` where there is no such file."""
 
     item_id: str
     path: Path
     reason: str
+    missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +106,9 @@ class Dataset:
     digest     hash of every id, caption and media byte that decides a result
     synthetic  True for the procedural twins: never shown beside a published figure
     notes      sentences a reader of the results must see (gaps, duplicates, caps)
+    folds      the fold of each gallery item where the protocol searches several galleries and
+               takes the mean (COCO 1K: five); empty for one gallery
+    media_to_text  the published rule of the reverse direction
     """
 
     name: str
@@ -92,8 +122,14 @@ class Dataset:
     synthetic: bool
     licence: str
     notes: tuple[str, ...] = ()
+    folds: tuple[int, ...] = ()
+    media_to_text: MediaToText = "any caption"
 
     def __post_init__(self) -> None:
+        if self.folds and len(self.folds) != len(self.gallery):
+            raise DatasetError(
+                f"{self.name}: {len(self.folds)} folds for {len(self.gallery)} items"
+            )
         test = {item.id for item in self.gallery}
         if len(test) != len(self.gallery):
             raise DatasetError(f"{self.name}: the gallery holds an id twice")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from datasets.annotations import AnnotatedItem
-from datasets.media import modality_of
+from datasets.media.files import modality_of
 
 
 def find_file(folder: Path, name: str) -> Path | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datasets import karpathy
 from datasets.annotations import Annotated
 from datasets.base import DatasetError
 from datasets.files import find_file, place
+from datasets.layouts import karpathy
 from datasets.protocol_card import ProtocolCard
 
 

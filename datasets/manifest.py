@@ -19,7 +19,7 @@ from datasets.annotations import (
     own_protocol,
 )
 from datasets.base import DatasetError, Modality
-from datasets.media import EXTENSIONS, READABLE, modality_of
+from datasets.media.files import EXTENSIONS, modality_of
 from datasets.seeded_split import drawn_order
 
 COLUMNS = ("id", "path", "caption", "split")
@@ -70,11 +70,22 @@ def parse(path: Path) -> Annotated:
         ignored.update(row.fields.keys() - set(COLUMNS))
     if not items:
         raise DatasetError(f"{path} lists no item; each line needs id, path and caption")
+    _refuse_mixed(items)
     annotated = _with_splits(path, items)
     if not ignored:
         return annotated
     note = f"Columns of the manifest that are not read: {', '.join(sorted(ignored))}."
     return replace(annotated, notes=(*annotated.notes, note))
+
+
+def _refuse_mixed(items: dict[str, _Item]) -> None:
+    first = next(iter(items.values()))
+    for item in items.values():
+        if item.modality != first.modality:
+            raise DatasetError(
+                f"{item.first}: {item.path.name} is {item.modality} while {first.path.name} is "
+                f"{first.modality}; give each kind of media a manifest of its own"
+            )
 
 
 def _with_splits(path: Path, items: dict[str, _Item]) -> Annotated:
@@ -184,11 +195,11 @@ def _media(row: _Row, folder: Path) -> tuple[Path, Modality]:
         raise DatasetError(f"{row.where}: {text!r} is an address; fetch it and name the file")
     path = folder / text
     modality = modality_of(path)
-    if modality not in READABLE:
-        found = f"is {modality}" if modality else f"has the unknown extension {path.suffix!r}"
-        readable = " ".join(end for kind in READABLE for end in EXTENSIONS[kind])
+    if modality is None:
+        readable = " ".join(end for ends in EXTENSIONS.values() for end in ends)
         raise DatasetError(
-            f"{row.where}: {text!r} {found}; what can be read is {', '.join(READABLE)} ({readable})"
+            f"{row.where}: {text!r} has the unknown extension {path.suffix!r}; "
+            f"what can be read is {readable}"
         )
     return path, modality
 

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datasets import coco_captions, karpathy
 from datasets.annotations import Annotated, AnnotatedItem, Split, own_protocol
 from datasets.base import DatasetError
 from datasets.files import find_file, place
+from datasets.layouts import coco_captions, karpathy
 from datasets.protocol_card import Protocol, ProtocolCard
 from datasets.seeded_split import drawn_order
 
 VALIDATION_ITEMS = 5000
+MOST_CAPTIONS = 5
 SPLIT_SEED = 0
 _TEST, _TRAIN = "captions_val", "captions_train"
 
@@ -66,9 +67,7 @@ def _read_official(official: _Official, folder: Path, card: ProtocolCard) -> Ann
             f"The gallery is {official.test.name}; {drawn:,} items of {official.train.name} were "
             f"drawn for validation with seed {SPLIT_SEED}."
         )
-    protocol = official.protocol or own_protocol(
-        _part(official.test), items, card.max_captions_per_item
-    )
+    protocol = official.protocol or own_protocol(_part(official.test), items, MOST_CAPTIONS)
     return Annotated(protocol, place(items, folder, card.media), (note,))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-from datasets.base import DatasetError, Modality
+from datasets.base import DatasetError, MediaToText, Modality
 
 CARDS = Path(__file__).parent / "cards"
 SPLITS = ("train", "validation", "test")
@@ -31,27 +31,36 @@ class Counts:
 class Protocol:
     """A named split of a dataset.
 
+    variant      what a command line puts after the colon to have it: ``mscoco:1k``
     family       the stem of the name that a partial gallery gets: ``family-4990of5000``
     annotations  names of the annotation files, the one that holds the test split first
     splits       split -> counts; a split that is absent is not checked
+    folds        galleries that the test split is dealt into, the result being their mean
+    max_captions_per_item  captions of a test item that become queries; None for all
     """
 
     name: str
     family: str
+    variant: str = ""
     annotations: tuple[str, ...] = ()
     splits: Mapping[str, Counts] = field(default_factory=dict)
+    folds: int = 1
+    max_captions_per_item: int | None = None
 
 
 @dataclass(frozen=True)
 class ProtocolCard:
     """What is known of a dataset before its files are seen.
 
-    relevance              which items answer a query, in a sentence
-    source                 where to get the files, in a sentence
-    folders                names of its folder under the data root
-    media                  names of the folders that hold its media
-    max_captions_per_item  captions of a test item that become queries; None for all
-    protocols              in order of preference
+    relevance      which items answer a query, in a sentence
+    source         where to get the files, in a sentence
+    folders        names of its folder under the data root
+    media          names of the folders that hold its media
+    protocols      in order of preference
+    media_to_text  the published rule of the reverse direction
+    missing_media  "dropped" where public copies lack files that no one can fetch any more: such
+                   an item leaves gallery and queries and the protocol is renamed; "refused"
+                   elsewhere, unless the user allows it
     """
 
     name: str
@@ -65,7 +74,20 @@ class ProtocolCard:
     folders: tuple[str, ...]
     media: tuple[str, ...]
     protocols: tuple[Protocol, ...]
-    max_captions_per_item: int | None = None
+    media_to_text: MediaToText = "any caption"
+    missing_media: Literal["refused", "dropped"] = "refused"
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(protocol.variant for protocol in self.protocols if protocol.variant)
+
+    def only(self, variant: str) -> ProtocolCard:
+        """The card with the protocol of one variant alone. Raises DatasetError, naming all."""
+        chosen = tuple(one for one in self.protocols if one.variant == variant)
+        if not chosen:
+            known = ", ".join(f"{self.name}:{one}" for one in self.variants) or "none"
+            raise DatasetError(f"{self.name} has no variant {variant!r}. Variants: {known}.")
+        return replace(self, protocols=chosen)
 
 
 def read(name: str, folder: Path = CARDS) -> ProtocolCard:
@@ -88,8 +110,14 @@ def parse(text: str, where: str) -> ProtocolCard:
         card = ProtocolCard(protocols=protocols, **table)
     except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{where} is not a protocol card: {error}") from error
-    if not card.protocols or card.modality not in ("image", "audio", "video"):
+    if not card.protocols or card.modality not in get_args(Modality):
         raise DatasetError(f"{where} names no protocol, or an unknown modality {card.modality!r}")
+    if card.media_to_text not in get_args(MediaToText):
+        raise DatasetError(f"{where} names an unknown rule {card.media_to_text!r}")
+    if card.missing_media not in ("refused", "dropped"):
+        raise DatasetError(f"{where}: missing_media is {card.missing_media!r}")
+    if len(set(card.variants)) < len(card.variants):
+        raise DatasetError(f"{where} names a variant twice")
     return card
 
 

@@ -18,7 +18,8 @@ from rich.progress import (
 )
 
 from datasets.base import Gap, Item
-from datasets.media import MediaError, decode_image, load_image, read_bytes
+from datasets.media.files import MediaError, read_bytes
+from datasets.media.images import decode_image, load_image
 from datasets.ordered_pool import ordered_map
 from datasets.verified_files import Stamp, VerifiedFiles
 
@@ -43,6 +44,7 @@ class _Verdict:
     stamp: Stamp | None
     digest: str
     reason: str
+    missing: bool = False
 
 
 def verify(
@@ -65,7 +67,8 @@ def verify(
                 digests[item.id] = digest
         for verdict in _judge(fresh, known, workers, label):
             if verdict.reason:
-                gaps.append(Gap(verdict.item.id, Path(str(verdict.item.media)), verdict.reason))
+                path = Path(str(verdict.item.media))
+                gaps.append(Gap(verdict.item.id, path, verdict.reason, verdict.missing))
             else:
                 digests[verdict.item.id] = verdict.digest
     return Verified(digests, tuple(gaps))
@@ -113,7 +116,7 @@ def _verdict(item: Item) -> _Verdict:
         decode_image(item, content)
         return _Verdict(item, stamp, _hash(content), "")
     except MediaError as error:
-        return _Verdict(item, None, "", error.reason)
+        return _Verdict(item, None, "", error.reason, error.missing)
 
 
 def _hash(content: bytes) -> str:

@@ -123,6 +123,22 @@ class Updatable(Protocol):
 
 
 @runtime_checkable
+class TextRanker(Protocol):
+    """A retriever that can also rank texts for an item: the reverse direction."""
+
+    def index_texts(self, texts: Sequence[str]) -> None:
+        """Replace the texts that are ranked; the gallery of items stays."""
+        ...
+
+    def search_texts(self, items: Sequence[Item], k: int) -> Ranking:
+        """Rank the texts; ``ids`` are their row numbers.
+
+        Raises ValueError when k < 1 or when no texts were indexed.
+        """
+        ...
+
+
+@runtime_checkable
 class Diagnosable(Protocol):
     """A retriever that can say where its answers are lost.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
-from datasets.base import Item
+from datasets.base import ByteArray, Clip, Item, Sound
 
 _LIST = "items.json"
 _ARRAYS = "items.safetensors"
@@ -26,9 +29,9 @@ def save_items(folder: Path, items: Sequence[Item]) -> None:
         for item in items
     ]
     arrays = {
-        str(row): item.media.copy()
+        f"{row}.{name}": array
         for row, item in enumerate(items)
-        if not isinstance(item.media, Path)
+        for name, array in _arrays(item).items()
     }
     save_file(arrays, folder / _ARRAYS)
     (folder / _LIST).write_text(json.dumps(listed), encoding="utf-8")
@@ -42,7 +45,27 @@ def load_items(folder: Path) -> tuple[Item, ...]:
         Item(
             one["id"],
             one["modality"],
-            arrays[str(row)] if one["path"] is None else Path(one["path"]),
+            _media(str(row), arrays) if one["path"] is None else Path(one["path"]),
         )
         for row, one in enumerate(listed)
     )
+
+
+def _arrays(item: Item) -> dict[str, npt.NDArray[Any]]:
+    match item.media:
+        case Path():
+            return {}
+        case Sound(samples, rate):
+            return {"samples": samples.copy(), "rate": np.array([rate])}
+        case Clip(frames, seconds):
+            return {"frames": frames.copy(), "seconds": seconds.copy()}
+        case pixels:
+            return {"pixels": pixels.copy()}
+
+
+def _media(row: str, arrays: Mapping[str, npt.NDArray[Any]]) -> ByteArray | Sound | Clip:
+    if f"{row}.samples" in arrays:
+        return Sound(arrays[f"{row}.samples"], int(arrays[f"{row}.rate"][0]))
+    if f"{row}.frames" in arrays:
+        return Clip(arrays[f"{row}.frames"], arrays[f"{row}.seconds"])
+    return arrays[f"{row}.pixels"]

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from datasets.base import Item
-from datasets.media import decode_images
+from datasets.media.images import decode_images
 from retrievers.base import FloatArray
 from retrievers.encoders.checkpoints import CheckpointError, checked_load, fingerprint, locate
 from retrievers.torchvision_guard import ensure_torchvision

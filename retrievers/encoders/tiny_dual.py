@@ -24,7 +24,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from datasets.base import Item, Pairs
-from datasets.media import decode_images, read_bytes
+from datasets.media.files import read_bytes
+from datasets.media.images import decode_images
 from retrievers.base import Availability, FloatArray, Retriever, RetrieverSpec, Settings
 from retrievers.dual_tower import DualTower
 from retrievers.encoders.caption_tokens import tokenize, train_tokenizer

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from datasets import coco_captions, karpathy
 from datasets.base import DatasetError
+from datasets.layouts import coco_captions, karpathy
 from tests.datasets.tiny_files import karpathy_image, write_coco, write_karpathy
 
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from datasets.flickr30k_mini import example, make, split_sizes
-from datasets.scene_captions import (
+from datasets.twins.flickr30k_mini import example, make, split_sizes
+from datasets.twins.scene_captions import (
     SHAPE_WORDS,
     Meaning,
     Mention,
@@ -26,8 +26,8 @@ from datasets.scene_captions import (
     fits,
     identifying_share,
 )
-from datasets.scene_rendering import PAINT, SIDE, render
-from datasets.scenes import OPPOSITE, Scene, Shape, relation, sample_scene, sibling
+from datasets.twins.scene_rendering import PAINT, SIDE, render
+from datasets.twins.scenes import OPPOSITE, Scene, Shape, relation, sample_scene, sibling
 
 ITEMS = 36
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from datasets import registry
+from datasets import loading, registry
 from datasets.base import Dataset, DatasetError
 from datasets.registry import UnknownDataset
-from datasets.twins import twin_folder
+from datasets.twins.drawn import twin_folder
 from tests.datasets.tiny_files import karpathy_image, write_coco, write_karpathy, write_picture
 
 
 def load(name: str, root: Path, *, skip_bad: bool = False) -> Dataset:
-    return registry.load(name, root=root, cache=root / "cache", skip_bad=skip_bad)
+    return loading.load(name, root=root, cache=root / "cache", skip_bad=skip_bad)
 
 
 def flickr(root: Path, folder: str = "flickr30k", media: str = "flickr30k-images") -> Path:
@@ -145,7 +145,7 @@ def test_missing_files_are_said_exactly(tmp_path: Path) -> None:
     annotations = tmp_path / "flickr30k/dataset_flickr30k.json"
     assert f"{annotations} was found, but no media file in" in str(caught.value)
     with pytest.raises(DatasetError, match="give --data-root or set RETRIEVAL_DATA"):
-        registry.load("mscoco", root=None, cache=tmp_path)
+        loading.load("mscoco", root=None, cache=tmp_path)
 
 
 def test_missing_photo_of_an_official_split_is_looked_for_in_its_own_folder(
@@ -173,11 +173,11 @@ def test_unknown_name(name: str, near: str) -> None:
     with pytest.raises(UnknownDataset, match=f"Did you mean .*{near}.*Known: flickr30k, "):
         registry.entry(name)
     with pytest.raises(UnknownDataset):
-        registry.load(name, root=None, cache=Path("none"))
+        loading.load(name, root=None, cache=Path("none"))
 
 
 def choices(root: Path | None, cache: Path) -> dict[str, tuple[str | None, str]]:
-    return {c.dataset: (c.loads, c.reason) for c in registry.choose_all(root, cache)}
+    return {c.dataset: (c.loads, c.reason) for c in loading.choose_all(root, cache)}
 
 
 def test_choose_all(tmp_path: Path) -> None:
@@ -251,19 +251,20 @@ def test_twin_is_drawn_once_for_each_form_of_its_maker(
 
 def test_twin_loads_as_synthetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small twin, through the loader of the real dataset."""
-    monkeypatch.setattr("datasets.flickr30k_mini.DEFAULT_ITEMS", 40)
-    loaded = registry.load("flickr30k-mini", root=None, cache=tmp_path)
+    monkeypatch.setattr("datasets.twins.flickr30k_mini.DEFAULT_ITEMS", 40)
+    loaded = loading.load("flickr30k-mini", root=None, cache=tmp_path)
     assert loaded.synthetic
     assert len(loaded.train.items) + len(loaded.validation.items) + len(loaded.gallery) == 40
     assert loaded.protocol.startswith("mini-6of500-")
-    again = registry.load("flickr30k-mini", root=None, cache=tmp_path)
+    again = loading.load("flickr30k-mini", root=None, cache=tmp_path)
     assert again == loaded
 
 
 def test_the_registry_is_lazy_and_needs_no_torch() -> None:
     code = (
-        "import sys, datasets.registry as r; r.names(); r.entry('mscoco'); "
-        "bad = {'torch', 'transformers', 'faiss', 'datasets.mscoco', 'datasets.flickr30k_mini'}; "
+        "import sys, datasets.loading, datasets.registry as r; r.names(); r.entry('mscoco'); "
+        "bad = {'torch', 'transformers', 'faiss', 'av', 'datasets.mscoco', "
+        "'datasets.twins.flickr30k_mini'}; "
         "sys.exit(', '.join(bad & set(sys.modules)) or 0)"
     )
     command = [sys.executable, "-c", code]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from datasets.base import Item
-from datasets.media import MediaError, decode_image, decode_images, load_image
+from datasets.media.files import MediaError
+from datasets.media.images import decode_image, decode_images, load_image
 from tests.datasets.tiny_files import image_item, pixels, write_picture
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from datasets import coco_captions, karpathy, registry
+from datasets import loading
+from datasets.layouts import coco_captions, karpathy
 from tests.datasets.tiny_files import write_picture
 
 pytestmark = pytest.mark.real_data
@@ -48,7 +49,7 @@ def test_flickr30k_test_through_the_loader(real: Path, tmp_path: Path) -> None:
     picture = write_picture(tmp_path / "one.png")
     for item in karpathy.parse(source):
         (tmp_path / "flickr30k-images" / item.path.name).hardlink_to(picture)
-    loaded = registry.load("flickr30k", root=tmp_path, cache=tmp_path / "cache")
+    loaded = loading.load("flickr30k", root=tmp_path, cache=tmp_path / "cache")
     assert loaded.protocol == "karpathy-1k-train0of29000-val0of1014"
     assert (len(loaded.gallery), len(loaded.queries)) == (1000, 5000)
     assert "1,000 gallery files are byte for byte the same as another of them." in loaded.notes
@@ -65,7 +66,7 @@ def test_coco_photos_as_own_data(real: Path, tmp_path: Path) -> None:
             writer.writerows(
                 [item.id, folder / "images" / item.path, caption.text] for caption in item.captions
             )
-    loaded = registry.load_manifest(tmp_path / "photos.csv", cache=tmp_path / "cache")
+    loaded = loading.load_manifest(tmp_path / "photos.csv", cache=tmp_path / "cache")
     assert (loaded.name, loaded.protocol) == ("photos", "seeded-split-0")
     assert (len(loaded.gallery), len(loaded.queries)) == (47, 235)
     assert (len(loaded.train.items), len(loaded.validation.items)) == (173, 19)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from datasets.base import Dataset, DatasetError, Item
-from datasets.registry import load_manifest
+from datasets.loading import load_manifest
 from datasets.verify import verify
 from tests.datasets.tiny_files import image_item, pixels, write_picture
 

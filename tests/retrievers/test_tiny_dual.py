@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from datasets.base import Item, Pairs
-from datasets.media import MediaError
+from datasets.media.files import MediaError
 from retrievers.base import Settings
 from retrievers.encoders import tiny_dual
 from retrievers.encoders.caption_tokens import (

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import permutations
 
-from datasets.scenes import Relation, Scene, relation
+from datasets.twins.scenes import Relation, Scene, relation
 
 ATTRIBUTES = ("shape", "colour", "size", "fill")
 

@@ -1,8 +1,7 @@
-"""Decode media files into arrays. The files are not trusted."""
+"""Decode pictures into arrays. The files are not trusted."""
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterable, Iterator
 from functools import partial
 from io import BytesIO
@@ -12,17 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from datasets.base import ByteArray, Item, Modality
+from datasets.base import ByteArray, Clip, Item, Sound
+from datasets.media.files import MediaError, read_bytes
 from datasets.ordered_pool import ordered_map
 
-EXTENSIONS: dict[Modality, tuple[str, ...]] = {
-    "image": (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
-    "audio": (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac"),
-    "video": (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg"),
-}
-READABLE: tuple[Modality, ...] = ("image",)
 MAX_PIXELS = 89_478_485
-MAX_BYTES = 1 << 28
 
 # Pillow can also read formats that start other programs (EPS starts Ghostscript).
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -38,45 +31,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-
-class MediaError(Exception):
-    """A media file that cannot be used; ``reason`` is a clause without the file's name."""
-
-    def __init__(self, item: Item, reason: str) -> None:
-        super().__init__(item, reason)
-        self.item = item
-        self.reason = reason
-
-    def __str__(self) -> str:
-        place = f" ({self.item.media})" if isinstance(self.item.media, Path) else ""
-        return f"{self.item.id}{place}: {self.reason}"
-
-
-def modality_of(path: Path) -> Modality | None:
-    """The modality that the file's extension promises; None for an unknown extension."""
-    suffix = path.suffix.lower()
-    return next((modality for modality, known in EXTENSIONS.items() if suffix in known), None)
-
-
-def read_bytes(item: Item) -> bytes:
-    """The content of an item's file. Raises MediaError when there is none to read."""
-    path = item.media
-    if not isinstance(path, Path):
-        raise TypeError(f"item {item.id!r} holds an array, not a file")
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise MediaError(item, "is not a regular file")
-        if status.st_size == 0:
-            raise MediaError(item, "is empty (0 bytes)")
-        if status.st_size > MAX_BYTES:
-            raise MediaError(item, f"is {status.st_size:,} bytes; the limit is {MAX_BYTES:,}")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise MediaError(item, "is missing") from error
-    except (OSError, ValueError) as error:
-        raise MediaError(item, f"cannot be read: {error}") from error
 
 
 def load_image(item: Item) -> ByteArray:
@@ -120,7 +74,9 @@ def _decode(item: Item, size: tuple[int, int] | None) -> ByteArray:
     return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def _checked(item: Item, pixels: npt.NDArray[np.uint8]) -> ByteArray:
+def _checked(item: Item, pixels: ByteArray | Sound | Clip) -> ByteArray:
+    if isinstance(pixels, Sound | Clip):
+        raise MediaError(item, f"holds a {type(pixels).__name__.lower()}, not a picture")
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise MediaError(
             item, f"is {pixels.dtype} {list(pixels.shape)}; an image is uint8 [height, width, 3]"

@@ -12,7 +12,7 @@ from typing import Any
 
 from datasets.annotations import AnnotatedItem, Caption, Split, clean_text, contained_path
 from datasets.base import DatasetError
-from datasets.json_file import read_object
+from datasets.layouts.json_file import read_object
 
 SPLITS: dict[str, Split] = {
     "train": "train",

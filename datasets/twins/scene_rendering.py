@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from datasets.scenes import Scene, Shape
+from datasets.twins.scenes import Scene, Shape
 
 SIDE = 96
 SCALE = 2

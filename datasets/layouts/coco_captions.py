@@ -10,7 +10,7 @@ from pathlib import Path
 
 from datasets.annotations import AnnotatedItem, Caption, Split, clean_text, contained_path
 from datasets.base import DatasetError
-from datasets.json_file import read_object
+from datasets.layouts.json_file import read_object
 
 
 def parse(path: Path, split: Split) -> tuple[AnnotatedItem, ...]:

@@ -23,9 +23,9 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from datasets.scene_captions import Caption, describe
-from datasets.scene_rendering import render
-from datasets.scenes import Scene, sample_scene, sibling
+from datasets.twins.scene_captions import Caption, describe
+from datasets.twins.scene_rendering import render
+from datasets.twins.scenes import Scene, sample_scene, sibling
 
 DEFAULT_ITEMS = 3600
 DEFAULT_SEED = 0

@@ -1,0 +1,1 @@
+"""Parsers of published annotation files, one a layout; no media file is opened here."""

@@ -1,0 +1,1 @@
+"""Media files, not trusted, decoded into arrays: pictures, sounds and videos."""

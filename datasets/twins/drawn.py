@@ -11,7 +11,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-DRAWN_WITH = ("numpy", "pillow")
+DRAWN_WITH = ("numpy", "pillow", "soundfile", "av")
 
 
 def twin_folder(name: str, maker: str, *, cache: Path) -> Path:

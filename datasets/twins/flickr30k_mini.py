@@ -11,18 +11,13 @@ order shows in the files. The bytes also depend on the versions of Pillow and Nu
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import random
 import re
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rich.progress import Progress
-
+from datasets.twins.parallel import make_all, split_sizes
 from datasets.twins.scene_captions import Caption, describe
 from datasets.twins.scene_rendering import render
 from datasets.twins.scenes import Scene, sample_scene, sibling
@@ -31,10 +26,10 @@ DEFAULT_ITEMS = 3600
 DEFAULT_SEED = 0
 ANNOTATIONS = "dataset_flickr30k.json"
 IMAGES = "flickr30k-images"
-SPLITS = ("train", "val", "test")
+# 500 of every 3,600 items are for test, 300 for validation.
+SHARES = {"train": 28 / 36, "val": 3 / 36, "test": 5 / 36}
 SIBLING_SHARE = 0.6
 QUALITY = 90
-IN_PROCESS = 256
 
 
 @dataclass(frozen=True)
@@ -45,17 +40,6 @@ class Example:
     place: int
     scene: Scene
     captions: tuple[Caption, ...]
-
-
-def split_sizes(items: int) -> dict[str, int]:
-    """Items by split: 500 of every 3,600 are for test, 300 for validation.
-
-    Raises ValueError when there is not one item for each split.
-    """
-    if items < len(SPLITS):
-        raise ValueError(f"the twin needs at least {len(SPLITS)} items, not {items}")
-    test, val = max(1, round(items * 5 / 36)), max(1, round(items * 3 / 36))
-    return {"train": items - test - val, "val": val, "test": test}
 
 
 def example(seed: int, split: str, place: int) -> Example:
@@ -71,15 +55,16 @@ def make(folder: Path, items: int, seed: int, *, workers: int | None = None) -> 
     ``workers`` processes draw the pictures (as many as there are cores by default); small twins
     are drawn in this process. Raises ValueError when ``items`` is less than one a split.
     """
-    sizes = split_sizes(items)
-    places = [(split, place) for split in SPLITS for place in range(sizes[split])]
+    sizes = split_sizes(items, SHARES)
+    places = [(split, place) for split in SHARES for place in range(sizes[split])]
+    jobs = [(number, split, place) for number, (split, place) in enumerate(places)]
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
-    records = []
-    with Progress(transient=True) as progress:
-        task = progress.add_task(f"Drawing {items:,} scenes", total=items)
-        for number, captions in enumerate(_write_all(folder, places, seed, workers)):
-            records.append(_record(number, places[number][0], captions))
-            progress.advance(task)
+    write = partial(_write_one, folder / IMAGES, seed)
+    told = make_all(write, jobs, label="scenes", workers=workers)
+    records = [
+        _record(number, split, captions)
+        for (number, split, _), captions in zip(jobs, told, strict=True)
+    ]
     text = json.dumps({"images": records, "dataset": "flickr30k"}, ensure_ascii=False)
     (folder / ANNOTATIONS).write_text(text, encoding="utf-8")
 
@@ -89,19 +74,6 @@ def _scene(seed: int, split: str, place: int) -> Scene:
     if place % 2 == 1 and rng.random() < SIBLING_SHARE:
         return sibling(_scene(seed, split, place - 1), rng)
     return sample_scene(rng)
-
-
-def _write_all(
-    folder: Path, places: list[tuple[str, int]], seed: int, workers: int | None
-) -> Iterator[list[str]]:
-    jobs = [(number, split, place) for number, (split, place) in enumerate(places)]
-    write = partial(_write_one, folder / IMAGES, seed)
-    if len(jobs) <= IN_PROCESS and workers is None:
-        yield from map(write, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=context) as pool:
-        yield from pool.map(write, jobs, chunksize=32)
 
 
 def _write_one(images: Path, seed: int, job: tuple[int, str, int]) -> list[str]:

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from datasets.twins.flickr30k_mini import example, make, split_sizes
+from datasets.twins.flickr30k_mini import SHARES, example, make
+from datasets.twins.parallel import split_sizes
 from datasets.twins.scene_captions import (
     SHAPE_WORDS,
     Meaning,
@@ -101,13 +102,13 @@ def test_no_two_pictures_and_no_two_captions_of_an_item_are_alike(twin: Path) ->
 
 @pytest.mark.parametrize("items", [3, 10, 100, 3600])
 def test_split_sizes_add_up(items: int) -> None:
-    sizes = split_sizes(items)
+    sizes = split_sizes(items, SHARES)
     assert sum(sizes.values()) == items
     assert min(sizes.values()) >= 1
 
 
 def test_default_splits() -> None:
-    assert split_sizes(3600) == {"train": 2800, "val": 300, "test": 500}
+    assert split_sizes(3600, SHARES) == {"train": 2800, "val": 300, "test": 500}
 
 
 def test_too_few_items_are_refused(tmp_path: Path) -> None:

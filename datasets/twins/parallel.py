@@ -1,0 +1,59 @@
+"""Make the items of a twin in parallel processes, in order, with a progress bar."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import Progress
+
+from datasets.ordered_pool import default_workers
+
+Job = TypeVar("Job")
+Made = TypeVar("Made")
+
+IN_PROCESS = 256
+
+
+def split_sizes(items: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """Items by split; each split has at least one, and the first takes what rounding leaves.
+
+    shares  split -> its share of the items; the first split's own is not looked at
+
+    Raises ValueError when there is not one item for each split.
+    """
+    if items < len(shares):
+        raise ValueError(f"the twin needs at least {len(shares)} items, not {items}")
+    first, *others = shares
+    sizes = {split: max(1, round(items * shares[split])) for split in others}
+    return {first: items - sum(sizes.values()), **sizes}
+
+
+def make_all(
+    make: Callable[[Job], Made], jobs: Sequence[Job], *, label: str, workers: int | None = None
+) -> Iterator[Made]:
+    """Yield ``make(job)`` in the order of the jobs.
+
+    label    what the progress bar says is being made: "scenes"
+    workers  processes, as many as processors by default; few jobs are done in this process
+             unless ``workers`` is given
+
+    ``make`` and the jobs are sent to other processes, so both must be picklable by name.
+    """
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"Drawing {len(jobs):,} {label}", total=len(jobs))
+        for made in _made(make, jobs, workers):
+            progress.advance(task)
+            yield made
+
+
+def _made(make: Callable[[Job], Made], jobs: Sequence[Job], workers: int | None) -> Iterator[Made]:
+    if len(jobs) <= IN_PROCESS and workers is None:
+        yield from map(make, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers or default_workers(), mp_context=context) as pool:
+        yield from pool.map(make, jobs, chunksize=16)

@@ -60,7 +60,7 @@ def test_layout_is_that_of_karpathys_flickr30k(twin: Path) -> None:
     assert annotations["dataset"] == "flickr30k"
     images = annotations["images"]
     assert [image["imgid"] for image in images] == list(range(ITEMS))
-    assert Counter(image["split"] for image in images) == split_sizes(ITEMS)
+    assert Counter(image["split"] for image in images) == split_sizes(ITEMS, SHARES)
     for image in images:
         assert set(image) == {"sentids", "imgid", "sentences", "split", "filename"}
         sentences = image["sentences"]

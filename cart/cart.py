@@ -99,7 +99,8 @@ class Cart:
         seconds = {"identifiers": time.perf_counter() - clock}
         self.tokenizer = train_tokenizer(train_set.captions, self.config.vocabulary)
         own = identifiers(self.quantizers.codes(train_set.embeddings))
-        known = self._examples(train_set.captions, own[list(train_set.rows)])
+        owners = np.array(train_set.rows, dtype=np.int64)
+        known = Examples(self._tokens(train_set.captions), own[owners], owners)
         unique = max(UNIQUE, int(own[:, -1].max()) + 1)
         torch.manual_seed(self.seed)
         self.model = CartModel(
@@ -244,14 +245,11 @@ class Cart:
         assert self.tokenizer is not None
         return encode(self.tokenizer, texts, self.config.model.max_tokens)
 
-    def _examples(self, captions: Sequence[str], ids: IntArray) -> Examples:
-        return Examples(self._tokens(captions), ids)
-
     def _borrowed(self, embeddings: FloatArray, ids: IntArray, captioner: Captioner) -> Examples:
         lent = captioner.captions(embeddings)
         captions = [caption for captions in lent for caption in captions]
         rows = [row for row, captions in enumerate(lent) for _ in captions]
-        return self._examples(captions, ids[rows])
+        return Examples(self._tokens(captions), ids[rows], np.full(len(rows), -1))
 
     def _ranked(
         self, model: CartModel, tree: PrefixTree, tokens: Sequence[Sequence[int]], k: int
@@ -301,7 +299,9 @@ class Cart:
 
 def _joined(first: Examples, second: Examples) -> Examples:
     return Examples(
-        [*first.tokens, *second.tokens], np.concatenate([first.identifiers, second.identifiers])
+        [*first.tokens, *second.tokens],
+        np.concatenate([first.identifiers, second.identifiers]),
+        np.concatenate([first.items, second.items]),
     )
 
 
@@ -311,6 +311,7 @@ def _digest(model: CartModel, examples: Examples, config: TrainConfig, seed: int
     digest.update(json.dumps([asdict(config), seed], sort_keys=True).encode())
     digest.update(json.dumps([list(row) for row in examples.tokens]).encode())
     digest.update(np.ascontiguousarray(examples.identifiers).tobytes())
+    digest.update(examples.items.tobytes())
     for value in model.state_dict().values():
         digest.update(value.detach().cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -60,7 +60,8 @@ class TrainConfig:
     ``consistency`` is where the two passes of equation 7 part: after the encoder ("decoder") or
     before it ("model", twice the work). ``cycles`` counts the cosine's restarts plus one.
     ``validations`` are spread evenly over the epochs; training stops after ``patience`` of them
-    without a better R@10.
+    without a better R@10. An epoch takes at most ``captions_per_item`` human captions of an item,
+    drawn anew each time: MSVD has up to 81, and would spend its epochs on a few items' wording.
     """
 
     epochs: int = 4
@@ -75,6 +76,7 @@ class TrainConfig:
     consistency_weight: float = 0.15
     validations: int = 8
     patience: int = 4
+    captions_per_item: int = 10
 
     def epochs_of(self, steps: int) -> int:
         """Epochs to train for when one has ``steps`` steps."""

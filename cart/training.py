@@ -25,14 +25,33 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Examples:
-    """<query, identifier> pairs: token ids of each query, identifiers [examples, length]."""
+    """<query, identifier> pairs: token ids of each query, identifiers [examples, length].
+
+    ``items`` [examples] is the item that a human caption is of, whose captions take turns from
+    epoch to epoch where there are many; -1 for a query that every epoch holds.
+    """
 
     tokens: Sequence[Sequence[int]]
     identifiers: IntArray
+    items: IntArray
 
     def __post_init__(self) -> None:
-        if len(self.tokens) != len(self.identifiers):
-            raise ValueError(f"{len(self.tokens)} queries, {len(self.identifiers)} identifiers")
+        if not len(self.tokens) == len(self.identifiers) == len(self.items):
+            raise ValueError(
+                f"{len(self.tokens)} queries, {len(self.identifiers)} identifiers, "
+                f"{len(self.items)} items"
+            )
+
+    def drawn(self, most: int, random: np.random.Generator) -> IntArray:
+        """Rows of one epoch in random order, at most ``most`` of each item; their number is the
+        same whatever is drawn."""
+        order = random.permutation(len(self.tokens))
+        items = self.items[order]
+        by_item = np.argsort(items, kind="stable")
+        grouped = items[by_item]
+        turn = np.empty(len(order), dtype=np.int64)
+        turn[by_item] = np.arange(len(order)) - np.searchsorted(grouped, grouped)
+        return order[(turn < most) | (items < 0)]
 
 
 @dataclass(frozen=True)
@@ -72,12 +91,15 @@ def learning_rate_factor(step: int, total: int, config: TrainConfig) -> float:
     return 0.5 * (1 + math.cos(math.pi * within))
 
 
-def batches(examples: Examples, batch_size: int, random: np.random.Generator) -> Iterator[IntArray]:
+def batches(
+    examples: Examples, config: TrainConfig, random: np.random.Generator
+) -> Iterator[IntArray]:
     """Rows of one epoch's batches: shuffled, alike in length within a batch.
 
     Sorting within runs of 16 batches keeps the padding small without fixing the neighbours.
     """
-    order = random.permutation(len(examples.tokens))
+    batch_size = config.batch_size
+    order = examples.drawn(config.captions_per_item, random)
     lengths = np.array([len(tokens) for tokens in examples.tokens])
     grouped = []
     for start in range(0, len(order), 16 * batch_size):
@@ -110,7 +132,8 @@ def train(
         weight_decay=config.weight_decay,
         betas=(0.9, 0.98),
     )
-    steps = math.ceil(len(examples.tokens) / config.batch_size)
+    drawn = len(examples.drawn(config.captions_per_item, np.random.default_rng(0)))
+    steps = math.ceil(drawn / config.batch_size)
     epochs = config.epochs_of(steps)
     progress, best = Progress(), None
     torch.manual_seed(seed)
@@ -122,7 +145,7 @@ def train(
         model.train()
         started, epoch, total = time.perf_counter(), progress.epoch, 0.0
         random = np.random.default_rng([seed, epoch])
-        for step, rows in enumerate(batches(examples, config.batch_size, random)):
+        for step, rows in enumerate(batches(examples, config, random)):
             factor = learning_rate_factor(epoch * steps + step, epochs * steps, config)
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * factor
@@ -139,7 +162,7 @@ def train(
         progress = replace(
             progress,
             epoch=epoch + 1,
-            losses=(*progress.losses, total / max(1, len(examples.tokens))),
+            losses=(*progress.losses, total / max(1, drawn)),
         )
         if validate is not None and config.validation_due(progress.epoch, epochs):
             score = validate(model.eval())

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import cart.cart
 import cart.training
@@ -168,7 +170,8 @@ def toy() -> tuple[CartModel, Examples]:
     random = np.random.default_rng(0)
     tokens = [random.integers(1, 20, random.integers(1, 7)).tolist() for _ in range(50)]
     identifiers = np.stack([random.integers(0, 4, 50), random.integers(0, 3, 50)], axis=1)
-    return CartModel(config, vocabulary=20, levels=[4, 3]), Examples(tokens, identifiers)
+    items = np.repeat(np.arange(10), 5)
+    return CartModel(config, vocabulary=20, levels=[4, 3]), Examples(tokens, identifiers, items)
 
 
 class Killed(Exception):
@@ -221,10 +224,31 @@ def test_the_best_epoch_is_kept_and_training_stops_when_nothing_improves() -> No
 
 def test_every_example_is_in_one_batch_and_lengths_are_alike() -> None:
     _, examples = toy()
-    rows: Sequence[np.ndarray] = list(batches(examples, 8, np.random.default_rng(0)))
+    config = TrainConfig(batch_size=8)
+    rows: Sequence[np.ndarray] = list(batches(examples, config, np.random.default_rng(0)))
     assert sorted(np.concatenate(rows)) == list(range(50))
     spread = [np.ptp([len(examples.tokens[r]) for r in batch]) for batch in rows]
     assert np.mean(spread) <= 2
+
+
+@given(st.lists(st.integers(-1, 5), min_size=1, max_size=60), st.integers(1, 4), st.integers(0, 99))
+def test_captions_of_one_item_take_turns(items: list[int], most: int, seed: int) -> None:
+    none = np.zeros((len(items), 2), dtype=np.int64)
+    examples = Examples([[1]] * len(items), none, np.array(items))
+    drawn = examples.drawn(most, np.random.default_rng(seed)).tolist()
+    assert len(set(drawn)) == len(drawn)
+    for item in set(items):
+        held = items.count(item)
+        taken = sum(items[row] == item for row in drawn)
+        assert taken == (held if item < 0 else min(held, most))
+
+
+def test_every_caption_has_its_turn() -> None:
+    none = np.zeros((40, 2), dtype=np.int64)
+    examples = Examples([[1]] * 40, none, np.zeros(40, dtype=np.int64))
+    random = np.random.default_rng(0)
+    seen = {row for _ in range(30) for row in examples.drawn(10, random).tolist()}
+    assert seen == set(range(40))
 
 
 def test_the_learning_rate_warms_up_and_restarts() -> None:

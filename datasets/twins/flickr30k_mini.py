@@ -22,7 +22,7 @@ from datasets.twins.scene_captions import Caption, describe
 from datasets.twins.scene_rendering import render
 from datasets.twins.scenes import Scene, sample_scene, sibling
 
-DEFAULT_ITEMS = 3600
+DEFAULT_ITEMS = 1800
 DEFAULT_SEED = 0
 ANNOTATIONS = "dataset_flickr30k.json"
 IMAGES = "flickr30k-images"

@@ -21,7 +21,7 @@ def find_file(folder: Path, name: str) -> Path | None:
 
 def has_media(folder: Path, media: Sequence[str]) -> bool:
     """Whether any folder where media may lie holds at least one media file."""
-    return any(_holds_media(place) for place in _media_folders(folder, media))
+    return any(_holds_media(place) for place in media_folders(folder, media))
 
 
 def place(
@@ -34,7 +34,7 @@ def place(
     these whose folder exists, for the message that it is missing.
     """
     folder = folder.absolute()
-    anywhere = tuple(one for one in _media_folders(folder, media) if one.is_dir())
+    anywhere = tuple(one for one in media_folders(folder, media) if one.is_dir())
     listings: dict[Path, frozenset[str]] = {}
 
     def names(parent: Path) -> frozenset[str]:
@@ -59,7 +59,8 @@ def place(
     return tuple(replace(item, path=located(item.path)) for item in items)
 
 
-def _media_folders(folder: Path, media: Sequence[str]) -> Iterator[Path]:
+def media_folders(folder: Path, media: Sequence[str]) -> Iterator[Path]:
+    """Every folder where media may lie, whether it exists or not; ``folder`` itself is the last."""
     for outer in media:
         yield folder / outer
         for inner in media:

@@ -20,7 +20,7 @@ from datasets.base import (
 )
 from datasets.digest import dataset_digest
 from datasets.protocol_card import achieved
-from datasets.verify import verify
+from datasets.verify import Verified, verify
 
 GAPS_SHOWN = 10
 
@@ -54,11 +54,25 @@ def assemble(
     queries, and the protocol is renamed. Raises DatasetError for such a file otherwise, and
     when no item or no query is left to test on.
     """
-    media = {item.id: Item(item.id, item.modality, item.path) for item in annotated.items}
-    verified = verify(list(media.values()), cache=cache, workers=workers, label=labels.name)
+    media = media_of(annotated)
+    verified = verify(media, cache=cache, workers=workers, label=labels.name)
     refused = [gap for gap in verified.gaps if not (labels.drop_missing and gap.missing)]
     if refused and not skip_bad:
         raise DatasetError(_gap_sentence(labels.name, refused, len(media)))
+    return dataset_of(annotated, labels, verified)
+
+
+def media_of(annotated: Annotated) -> list[Item]:
+    """The items with their files, in the order of the annotations; none is opened."""
+    return [Item(item.id, item.modality, item.path) for item in annotated.items]
+
+
+def dataset_of(annotated: Annotated, labels: Labels, verified: Verified) -> Dataset:
+    """The dataset of those items whose media could be decoded.
+
+    Raises DatasetError when no item or no query is left to test on.
+    """
+    media = {item.id: item for item in media_of(annotated)}
     kept = [item for item in annotated.items if item.id in verified.digests]
     cap = annotated.protocol.max_captions_per_item
     protocol, gap_notes = achieved(annotated.protocol, count(kept, cap))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, cast
@@ -69,28 +70,33 @@ def locate(name: str, root: Path | None) -> Location:
             None,
             f"{name} needs a data folder: give --data-root or set RETRIEVAL_DATA. {about.source}",
         )
-    loader = loader_of(known)
-    tried = places(known, about, root)
     without_media: list[str] = []
-    for folder in tried:
-        annotations = loader.find(folder, about)
-        if annotations is None:
-            continue
+    for folder, path in annotated_folders(known, about, root):
         if has_media(folder, about.media):
-            return Location(folder, f"{name} was found in {folder} ({annotations.name}).")
+            return Location(folder, f"{name} was found in {folder} ({path.name}).")
         where = ", ".join(str(folder / one) for one in about.media)
-        without_media.append(
-            f"{annotations} was found, but no media file in {where} or {folder} itself."
-        )
+        without_media.append(f"{path} was found, but no media file in {where} or {folder} itself.")
     if without_media:
         return Location(None, f"{name}: {' '.join(without_media)} {about.source}")
     if known.synthetic:
         return Location(None, f"{name} is drawn on first use.")
+    return Location(None, f"{name} was not found: {missing_annotations(known, about, root)}")
+
+
+def missing_annotations(known: Entry, about: ProtocolCard, root: Path) -> str:
+    """A sentence on the annotation files that were looked for, where, and how to get them."""
     files = " or ".join(protocol.annotations[0] for protocol in about.protocols)
-    return Location(
-        None,
-        f"{name} was not found: no {files} in {', '.join(map(str, tried))}. {about.source}",
-    )
+    tried = ", ".join(map(str, places(known, about, root)))
+    return f"no {files} in {tried}. {about.source}"
+
+
+def annotated_folders(known: Entry, about: ProtocolCard, root: Path) -> Iterator[tuple[Path, Path]]:
+    """Each folder that holds annotations, with the annotation file of the test split."""
+    loader = loader_of(known)
+    for folder in places(known, about, root):
+        path = loader.find(folder, about)
+        if path is not None:
+            yield folder, path
 
 
 def places(known: Entry, about: ProtocolCard, root: Path) -> list[Path]:
@@ -121,15 +127,24 @@ def load(
     about = registry.card(name)
     place = locate(name, root)
     if place.folder is not None:
-        annotated = loader_of(known).read(place.folder, about)
-        if known.synthetic:
-            annotated = _of_any_size(annotated)
+        annotated = read_found(name, place.folder)
     elif known.maker is not None:
-        folder = twin_folder(name, known.maker, cache=cache)
+        folder = twin_folder(known.name, known.maker, cache=cache)
         annotated = loader_of(known).read(folder, about)
     else:
         raise DatasetError(place.sentence)
-    return assemble(annotated, _labels(about), cache=cache, skip_bad=skip_bad, workers=workers)
+    return assemble(annotated, labels_of(about), cache=cache, skip_bad=skip_bad, workers=workers)
+
+
+def read_found(name: str, folder: Path) -> Annotated:
+    """The annotations of a dataset in a folder of the user's; no media file is opened.
+
+    A twin there may have any size: its protocol is named after its own gallery. Raises
+    DatasetError.
+    """
+    known = registry.entry(name)
+    annotated = loader_of(known).read(folder, registry.card(name))
+    return _of_any_size(annotated) if known.synthetic else annotated
 
 
 def load_manifest(
@@ -140,8 +155,7 @@ def load_manifest(
     Raises DatasetError, naming the line or the media files that cannot be used.
     """
     annotated = manifest.parse(path)
-    modality = annotated.items[0].modality
-    labels = Labels(path.stem, modality, False, "the owner's; the manifest states none")
+    labels = manifest_labels(path, annotated)
     return assemble(annotated, labels, cache=cache, skip_bad=skip_bad, workers=workers)
 
 
@@ -159,7 +173,14 @@ def loader_of(known: Entry) -> Loader:
     return cast(Loader, importlib.import_module(known.loader))
 
 
-def _labels(about: ProtocolCard) -> Labels:
+def manifest_labels(path: Path, annotated: Annotated) -> Labels:
+    """The labels of a user's own data, named after its manifest."""
+    modality = annotated.items[0].modality
+    return Labels(path.stem, modality, False, "the owner's; the manifest states none")
+
+
+def labels_of(about: ProtocolCard) -> Labels:
+    """The labels that a card gives its dataset."""
     return Labels(
         about.name,
         about.modality,
@@ -171,7 +192,6 @@ def _labels(about: ProtocolCard) -> Labels:
 
 
 def _of_any_size(annotated: Annotated) -> Annotated:
-    """A twin that the user made: its protocol is named after its own gallery."""
     cap = annotated.protocol.max_captions_per_item
     gallery = sum(item.split == "test" for item in annotated.items)
     protocol = own_protocol(f"mini-{gallery}", annotated.items, cap)

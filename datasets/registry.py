@@ -23,7 +23,7 @@ class Entry:
 
     loader  module that meets ``datasets.loading.Loader``
     twin    name of the procedural twin that stands in for it, if it has one
-    maker   module that draws it, if it is a twin itself (see ``datasets.twins.drawn``)
+    maker   module that draws it, if it is a twin itself (see ``datasets.twins.drawn.Maker``)
     """
 
     name: str

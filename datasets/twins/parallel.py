@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -56,4 +59,22 @@ def _made(make: Callable[[Job], Made], jobs: Sequence[Job], workers: int | None)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers or default_workers(), mp_context=context) as pool:
-        yield from pool.map(make, jobs, chunksize=16)
+        with _deaf_children():
+            made = pool.map(make, jobs, chunksize=16)
+        yield from made
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started meanwhile ignore Ctrl-C, which a terminal sends to them too.
+
+    Who interrupts is answered by this process alone; the others end with the pool.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,14 +32,19 @@ class DualTower:
     """Encodes the gallery once and a query at a time, and asks the index for the nearest.
 
     The vectors are kept on the host beside the index, so that the gallery can be changed
-    and saved without encoding it again.
+    and saved without encoding it again. ``new_index`` makes an empty index: one for the items,
+    and one for the texts of the reverse direction, which are not saved.
     """
 
-    def __init__(self, spec: RetrieverSpec, encoder: Encoder, index: VectorIndex) -> None:
+    def __init__(
+        self, spec: RetrieverSpec, encoder: Encoder, new_index: Callable[[], VectorIndex]
+    ) -> None:
         self._spec = spec
         self._encoder = encoder
-        self._index = index
+        self._new_index = new_index
+        self._index = new_index()
         self._gallery: _Gallery | None = None
+        self._texts: VectorIndex | None = None
 
     @property
     def spec(self) -> RetrieverSpec:
@@ -48,6 +53,7 @@ class DualTower:
     def fit(self, train: Pairs, validation: Pairs) -> Mapping[str, float]:
         """Fit the encoder; seconds by phase. What was indexed before no longer holds."""
         self._gallery = None
+        self._texts = None
         return self._encoder.fit(train, validation)
 
     def index(self, items: Sequence[Item]) -> IndexStats:
@@ -63,12 +69,25 @@ class DualTower:
 
     def search(self, queries: Sequence[str], k: int) -> Ranking:
         """Rank the gallery. Raises ValueError when k < 1 or when nothing was indexed."""
-        if k < 1:
-            raise ValueError(f"k must be at least 1, not {k}")
-        gallery = self._indexed()
-        if not len(queries):
-            return self._index.search(np.zeros((0, gallery.vectors.shape[1]), np.float32), k)
-        return self._index.search(self._encoder.encode_texts(queries), k)
+        _check_depth(k)
+        self._indexed()
+        return self._index.search(self._encode_texts(queries), k)
+
+    def index_texts(self, texts: Sequence[str]) -> None:
+        """Replace the texts that ``search_texts`` ranks; the gallery stays."""
+        index = self._new_index()
+        index.build(self._encode_texts(texts))
+        self._texts = index
+
+    def search_texts(self, items: Sequence[Item], k: int) -> Ranking:
+        """Rank the texts for each item; an item of the gallery is not encoded again.
+
+        Raises ValueError when k < 1 or when no texts were indexed.
+        """
+        _check_depth(k)
+        if self._texts is None:
+            raise ValueError(f"{self._spec.name} has no texts: call index_texts first")
+        return self._texts.search(self._vectors_of(items), k)
 
     def add(self, items: Sequence[Item]) -> None:
         """Append items to the gallery: their rows follow those that are there.
@@ -108,6 +127,7 @@ class DualTower:
     def load(self, folder: Path) -> None:
         """Restore what ``save`` wrote. Raises ValueError when the parts do not fit together."""
         self._encoder.load(folder / "encoder")
+        self._texts = None
         vectors = load_file(folder / "gallery.safetensors")["vectors"]
         ids = tuple(json.loads((folder / "gallery.json").read_text(encoding="utf-8")))
         if vectors.shape != (len(ids), self._encoder.dim):
@@ -122,6 +142,20 @@ class DualTower:
             return np.zeros((0, self._encoder.dim), np.float32)
         return self._encoder.encode_items(items)
 
+    def _encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        if not len(texts):
+            return np.zeros((0, self._encoder.dim), np.float32)
+        return self._encoder.encode_texts(texts)
+
+    def _vectors_of(self, items: Sequence[Item]) -> FloatArray:
+        """[items, dim], taken from the gallery where an item is in it."""
+        gallery = self._gallery or _Gallery((), np.zeros((0, self._encoder.dim), np.float32))
+        row_of = {one: row for row, one in enumerate(gallery.ids)}
+        fresh = [item for item in items if item.id not in row_of]
+        row_of |= {item.id: len(gallery.ids) + row for row, item in enumerate(fresh)}
+        known = np.concatenate([gallery.vectors, self._encode(fresh)])
+        return known[np.array([row_of[item.id] for item in items], np.int64)]
+
     def _take(self, gallery: _Gallery) -> None:
         self._index.build(gallery.vectors)
         self._gallery = gallery
@@ -130,6 +164,11 @@ class DualTower:
         if self._gallery is None:
             raise ValueError(f"{self._spec.name} has no gallery: call index first")
         return self._gallery
+
+
+def _check_depth(k: int) -> None:
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
 
 
 def _distinct(ids: Sequence[str]) -> tuple[str, ...]:

@@ -9,13 +9,14 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from datasets.base import Item, Pairs
+from datasets.base import ByteArray, Clip, Item, Pairs, Sound
 from retrievers.base import Encoder, FloatArray
 from retrievers.progress import Bars
 
@@ -28,15 +29,10 @@ _KEY_BYTES = 16
 def item_key(item: Item) -> bytes:
     """16 bytes that change with the item's content.
 
-    A file is known by its absolute path, size and time of change; an array by its bytes. Raises
-    OSError where the file is not there.
+    A file is known by its absolute path, size and time of change; decoded media by their bytes.
+    Raises OSError where the file is not there.
     """
-    if isinstance(item.media, Path):
-        state = item.media.stat()
-        known_by = f"file\0{item.media.absolute()}\0{state.st_size}\0{state.st_mtime_ns}"
-        return _digest(item.modality.encode(), known_by.encode("utf-8", "surrogateescape"))
-    array = np.ascontiguousarray(item.media)
-    return _digest(item.modality.encode(), f"array\0{array.shape}".encode(), array.tobytes())
+    return _digest(item.modality.encode(), *_known_by(item.media))
 
 
 def text_key(text: str) -> bytes:
@@ -205,6 +201,24 @@ class CachedEncoder:
         if name not in self._caches:
             self._caches[name] = EmbeddingCache(self._folder / name, f"encoding {kind}", batch)
         return self._caches[name]
+
+
+def _known_by(media: Path | ByteArray | Sound | Clip) -> tuple[bytes, ...]:
+    match media:
+        case Path():
+            state = media.stat()
+            known_by = f"file\0{media.absolute()}\0{state.st_size}\0{state.st_mtime_ns}"
+            return (known_by.encode("utf-8", "surrogateescape"),)
+        case Sound(samples, rate):
+            return (f"sound\0{rate}".encode(), *_array(samples))
+        case Clip(frames, seconds):
+            return (b"clip", *_array(frames), *_array(seconds))
+        case pixels:
+            return _array(pixels)
+
+
+def _array(array: npt.NDArray[Any]) -> tuple[bytes, bytes]:
+    return f"array\0{array.shape}".encode(), np.ascontiguousarray(array).tobytes()
 
 
 def _keys_of(path: Path) -> list[bytes]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -176,7 +177,7 @@ class AlignedAdapter:
         from retrievers.indexes import TorchExact
 
         encoder = AlignedEncoder.from_settings(settings)
-        return DualTower(self.describe(settings), encoder, TorchExact(settings.device))
+        return DualTower(self.describe(settings), encoder, partial(TorchExact, settings.device))
 
     def tiny(self, seed: int) -> Retriever:
         from retrievers.encoders.random_towers import random_image_tower, random_text_tower
@@ -192,7 +193,7 @@ class AlignedAdapter:
             licence="Apache-2.0",
             options={**_OPTIONS, "seed": seed},
         )
-        return DualTower(spec, encoder, TorchExact())
+        return DualTower(spec, encoder, TorchExact)
 
 
 _OPTIONS: Mapping[str, str | int | float | bool | None] = {

@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -244,15 +245,13 @@ class TinyDualAdapter:
 
     def build(self, settings: Settings) -> Retriever:
         encoder = TinyDualEncoder.from_settings(settings)
-        return DualTower(
-            spec=self.describe(settings), encoder=encoder, index=TorchExact(settings.device)
-        )
+        return DualTower(self.describe(settings), encoder, partial(TorchExact, settings.device))
 
     def tiny(self, seed: int) -> Retriever:
         config = tiny_config()
         encoder = TinyDualEncoder(config, seed, "cpu", cache=None)
         spec = replace(_spec(config), weights="random")
-        return DualTower(spec=spec, encoder=encoder, index=TorchExact("cpu"))
+        return DualTower(spec, encoder, TorchExact)
 
 
 def tiny_config() -> TinyConfig:

@@ -114,7 +114,7 @@ def test_files_are_saved_by_path(tmp_path: Path) -> None:
             self.brightness = np.array([int(item.id[5:]) for item in items], np.float32)
 
     def build() -> Cascade:
-        return Cascade(SPEC, DualTower(SPEC, HashEncoder(), TorchExact()), ByName(), 3)
+        return Cascade(SPEC, DualTower(SPEC, HashEncoder(), TorchExact), ByName(), 3)
 
     saved, loaded = build(), build()
     saved.index(files)
@@ -136,7 +136,7 @@ class CascadeAdapter(ToyAdapter):
         return self.tiny(settings.seed)
 
     def tiny(self, seed: int) -> Retriever:
-        first = DualTower(SPEC, HashEncoder(seed), TorchExact())
+        first = DualTower(SPEC, HashEncoder(seed), TorchExact)
         return Cascade(replace(SPEC, paradigm="single tower"), first, PrefersBright(), depth=4)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from datasets.base import Item, Pairs
+from retrievers.base import TextRanker
 from retrievers.dual_tower import DualTower
 from retrievers.indexes import TorchExact
 from tests.retrievers.toys import SPEC, HashEncoder, items, picture
@@ -16,7 +17,7 @@ QUERIES = ["one", "two", "three"]
 
 
 def dual_tower(seed: int = 0) -> DualTower:
-    return DualTower(SPEC, HashEncoder(seed), TorchExact())
+    return DualTower(SPEC, HashEncoder(seed), TorchExact)
 
 
 def expected(gallery: list[Item], k: int, seed: int = 0) -> np.ndarray:
@@ -46,7 +47,7 @@ def test_adding_and_removing_is_as_indexing_what_results() -> None:
 
 def test_what_is_kept_is_not_encoded_again() -> None:
     encoder = HashEncoder()
-    tower = DualTower(SPEC, encoder, TorchExact())
+    tower = DualTower(SPEC, encoder, TorchExact)
     tower.index(items(0, 1))
     tower.add(items(2))
     tower.remove(["item-0"])
@@ -109,3 +110,57 @@ def test_misuse_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="k must be"):
         tower.search(QUERIES, 0)
     assert tower.search(QUERIES, 3).ids.max() == 1
+
+
+CAPTIONS = [f"caption {number}" for number in range(12)]
+
+
+def expected_texts(asked: list[Item], k: int) -> np.ndarray:
+    encoder = HashEncoder()
+    scores = encoder.encode_items(asked) @ encoder.encode_texts(CAPTIONS).T
+    return np.argsort(-scores, axis=1)[:, :k]
+
+
+def test_texts_are_ranked_by_inner_product_and_the_gallery_stays() -> None:
+    tower = dual_tower()
+    assert isinstance(tower, TextRanker)
+    tower.index(items(*range(20)))
+    tower.index_texts(["one", "two"])
+    tower.index_texts(CAPTIONS)
+    asked = items(3, 11, 4)
+    found = tower.search_texts(asked, 5)
+    np.testing.assert_array_equal(found.ids, expected_texts(asked, 5))
+    assert found.cost.vectors_compared == 3 * len(CAPTIONS)
+    np.testing.assert_array_equal(tower.search(QUERIES, 7).ids, expected(items(*range(20)), 7))
+
+
+def test_only_items_outside_the_gallery_are_encoded_to_rank_texts() -> None:
+    encoder = HashEncoder()
+    tower = DualTower(SPEC, encoder, TorchExact)
+    tower.index(items(0, 1))
+    tower.index_texts(CAPTIONS)
+    encoder.encoded.clear()
+    asked = items(1, 7, 0)
+    np.testing.assert_array_equal(tower.search_texts(asked, 4).ids, expected_texts(asked, 4))
+    assert encoder.encoded == ["item-7"]
+
+
+def test_texts_can_be_ranked_without_a_gallery() -> None:
+    tower = dual_tower()
+    tower.index_texts(CAPTIONS)
+    np.testing.assert_array_equal(tower.search_texts(items(5), 3).ids, expected_texts(items(5), 3))
+    assert tower.search_texts([], 3).ids.shape == (0, 3)
+    tower.index_texts([])
+    assert (tower.search_texts(items(5), 3).ids == -1).all()
+
+
+def test_texts_of_an_older_encoder_are_forgotten() -> None:
+    tower = dual_tower()
+    with pytest.raises(ValueError, match="call index_texts first"):
+        tower.search_texts(items(1), 1)
+    tower.index_texts(CAPTIONS)
+    with pytest.raises(ValueError, match="k must be"):
+        tower.search_texts(items(1), 0)
+    tower.fit(Pairs.empty(), Pairs.empty())
+    with pytest.raises(ValueError, match="call index_texts first"):
+        tower.search_texts(items(1), 1)

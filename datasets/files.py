@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -10,13 +11,31 @@ from pathlib import Path
 from datasets.annotations import AnnotatedItem
 from datasets.media.files import modality_of
 
+ANNOTATION_FOLDERS = (".", "annotations")
+
 
 def find_file(folder: Path, name: str) -> Path | None:
     """The file in the folder, or in its ``annotations`` folder as COCO's archives unpack."""
-    for path in (folder / name, folder / "annotations" / name):
+    for inner in ANNOTATION_FOLDERS:
+        path = folder / inner / name
         if path.is_file():
             return path
     return None
+
+
+def find_named_like(folder: Path, name: str) -> list[Path]:
+    """The files whose names begin and end as ``name`` does, ``name`` itself left out.
+
+    ``dataset_coco_small.json`` is named like ``dataset_coco.json``. Looked for where
+    ``find_file`` looks; sorted.
+    """
+    like = Path(name)
+    return sorted(
+        path
+        for inner in ANNOTATION_FOLDERS
+        for path in (folder / inner).glob(f"{glob.escape(like.stem)}*{like.suffix}")
+        if path.name != name and path.is_file()
+    )
 
 
 def has_media(folder: Path, media: Sequence[str]) -> bool:

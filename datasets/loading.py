@@ -85,9 +85,8 @@ def locate(name: str, root: Path | None) -> Location:
 
 def missing_annotations(known: Entry, about: ProtocolCard, root: Path) -> str:
     """A sentence on the annotation files that were looked for, where, and how to get them."""
-    files = " or ".join(protocol.annotations[0] for protocol in about.protocols)
     tried = ", ".join(map(str, places(known, about, root)))
-    return f"no {files} in {tried}. {about.source}"
+    return f"no {about.wanted} in {tried}. {about.source}"
 
 
 def annotated_folders(known: Entry, about: ProtocolCard, root: Path) -> Iterator[tuple[Path, Path]]:

@@ -1,74 +1,112 @@
-"""MS-COCO: the Karpathy split where its file is found, else an official split.
+"""MS-COCO: the Karpathy split where a form of it is found, else an official split.
 
-An official split has two files, ``captions_train*.json`` and ``captions_val*.json``: its val is
-the gallery and the validation split is drawn out of its train.
+The Karpathy split is read from ``dataset_coco.json``, or from ``coco_karpathy_{train,val,test}
+.json`` of LAVIS and BLIP. An official split has two files, ``captions_train*.json`` and
+``captions_val*.json``: its val is the gallery and the validation split is drawn out of its train.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from datasets.annotation_forms import (
+    Form,
+    Items,
+    Notes,
+    file_a_split,
+    karpathy_copy,
+    karpathy_file,
+    missing_split,
+    preferred,
+)
 from datasets.annotations import Annotated, AnnotatedItem, Split, own_protocol
 from datasets.base import DatasetError
-from datasets.files import find_file, place
-from datasets.layouts import coco_captions, karpathy
+from datasets.files import ANNOTATION_FOLDERS, find_file, place
+from datasets.layouts import coco_captions, lavis
 from datasets.protocol_card import Protocol, ProtocolCard
 from datasets.seeded_split import drawn_order
 
+KARPATHY = "dataset_coco.json"
 VALIDATION_ITEMS = 5000
 MOST_CAPTIONS = 5
 SPLIT_SEED = 0
 _TEST, _TRAIN = "captions_val", "captions_train"
 
 
-@dataclass(frozen=True)
-class _Official:
-    """The two files of an official split; its protocol where the card knows it."""
-
-    test: Path
-    train: Path | None
-    protocol: Protocol | None
-
-
 def find(folder: Path, card: ProtocolCard) -> Path | None:
     """The annotation file that names the test split, None where there is none."""
-    path = find_file(folder, card.protocols[0].annotations[0])
-    if path is not None:
-        return path
-    official = _official(folder, card)
-    return official.test if official else None
+    found = _find(folder, card)
+    return found[1].test if found else None
 
 
 def read(folder: Path, card: ProtocolCard) -> Annotated:
-    """The annotations in a folder. Raises DatasetError; no media file is opened."""
-    path = find_file(folder, card.protocols[0].annotations[0])
-    if path is not None:
-        return Annotated(card.protocols[0], place(karpathy.parse(path), folder, card.media))
-    official = _official(folder, card)
-    if official is None:
-        wanted = ", ".join(protocol.annotations[0] for protocol in card.protocols)
-        raise DatasetError(f"{folder} holds none of {wanted}, nor another {_TEST}*.json")
-    return _read_official(official, folder, card)
+    """The annotations in a folder. Raises DatasetError; no media file is opened.
+
+    An official file of no year that the card knows has a protocol of its own.
+    """
+    found = _find(folder, card)
+    if found is None:
+        raise DatasetError(f"{folder} holds no {card.wanted}, nor another {_TEST}*.json")
+    protocol, form = found
+    items, notes = form.read()
+    protocol = protocol or own_protocol(_part(form.test), items, MOST_CAPTIONS)
+    return Annotated(protocol, place(items, folder, card.media), notes)
 
 
-def _read_official(official: _Official, folder: Path, card: ProtocolCard) -> Annotated:
-    items = _parse(official.test, "test")
-    if official.train is None:
-        expected = official.test.name.replace(_TEST, _TRAIN)
-        note = (
-            f"{expected} was not found beside {official.test.name}: there is nothing to train on."
-        )
-    else:
-        learned, drawn = _draw_validation(_parse(official.train, "train"))
-        items = learned + items
-        note = (
-            f"The gallery is {official.test.name}; {drawn:,} items of {official.train.name} were "
-            f"drawn for validation with seed {SPLIT_SEED}."
-        )
-    protocol = official.protocol or own_protocol(_part(official.test), items, MOST_CAPTIONS)
-    return Annotated(protocol, place(items, folder, card.media), (note,))
+def _find(folder: Path, card: ProtocolCard) -> tuple[Protocol | None, Form] | None:
+    for protocol in card.protocols:
+        form = preferred(_karpathy(folder)) if KARPATHY in protocol.annotations else None
+        if form is not None:
+            return protocol, form
+    official = list(_officials(folder, card))
+    return next((one for one in official if one[1].trains), next(iter(official), None))
+
+
+def _karpathy(folder: Path) -> Iterator[Form | None]:
+    yield karpathy_file(folder, KARPATHY)
+    yield file_a_split(folder, "coco_karpathy_{}.json", lavis.parse)
+    yield karpathy_copy(folder, KARPATHY)
+
+
+def _officials(folder: Path, card: ProtocolCard) -> Iterator[tuple[Protocol | None, Form]]:
+    """The official splits of the years that the card knows, then any other."""
+    known = {
+        protocol.annotations[0]: protocol
+        for protocol in card.protocols
+        if protocol.annotations[0].startswith(_TEST)
+    }
+    # A variant that the user named leaves one protocol, and no other will do.
+    others = _other_years(folder) - known.keys() if len(card.protocols) > 1 else set()
+    for name in (*known, *sorted(others)):
+        test = find_file(folder, name)
+        if test is not None:
+            train = find_file(folder, name.replace(_TEST, _TRAIN))
+            read = partial(_read_official, test, train)
+            yield known.get(name), Form(test, train is not None, read)
+
+
+def _other_years(folder: Path) -> set[str]:
+    return {
+        path.name
+        for inner in ANNOTATION_FOLDERS
+        for path in (folder / inner).glob(f"{_TEST}*.json")
+    }
+
+
+def _read_official(test: Path, train: Path | None) -> tuple[Items, Notes]:
+    items = _parse(test, "test")
+    if train is None:
+        expected = test.name.replace(_TEST, _TRAIN)
+        return items, (missing_split(expected, test.name, "train"),)
+    learned, drawn = _draw_validation(_parse(train, "train"))
+    note = (
+        f"The gallery is {test.name}; {drawn:,} items of {train.name} were drawn for validation "
+        f"with seed {SPLIT_SEED}."
+    )
+    return learned + items, (note,)
 
 
 def _parse(path: Path, split: Split) -> tuple[AnnotatedItem, ...]:
@@ -93,27 +131,3 @@ def _draw_validation(
     return tuple(
         replace(item, split="validation") if item.id in chosen else item for item in items
     ), size
-
-
-def _official(folder: Path, card: ProtocolCard) -> _Official | None:
-    """A split with both files before one without train, then the order of the card."""
-    found = list(_officials(folder, card))
-    whole = [official for official in found if official.train is not None]
-    return next(iter(whole or found), None)
-
-
-def _officials(folder: Path, card: ProtocolCard) -> Iterator[_Official]:
-    known = {protocol.annotations[0]: protocol for protocol in card.protocols[1:]}
-    others = sorted(
-        {
-            path.name
-            for place in (folder, folder / "annotations")
-            for path in place.glob(f"{_TEST}*")
-        }
-        - known.keys()
-    )
-    for name in (*known, *(other for other in others if other.endswith(".json"))):
-        test = find_file(folder, name)
-        if test is not None:
-            train = find_file(folder, name.replace(_TEST, _TRAIN))
-            yield _Official(test, train, known.get(name))

@@ -34,6 +34,8 @@ class Protocol:
     variant      what a command line puts after the colon to have it: ``mscoco:1k``
     family       the stem of the name that a partial gallery gets: ``family-4990of5000``
     annotations  names of the annotation files, the one that holds the test split first
+    forms        what may hold the test split, a phrase for each, in order of preference; empty
+                 where the first of ``annotations`` is all there is
     splits       split -> counts; a split that is absent is not checked
     folds        galleries that the test split is dealt into, the result being their mean
     max_captions_per_item  captions of a test item that become queries; None for all
@@ -43,6 +45,7 @@ class Protocol:
     family: str
     variant: str = ""
     annotations: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
     splits: Mapping[str, Counts] = field(default_factory=dict)
     folds: int = 1
     max_captions_per_item: int | None = None
@@ -80,6 +83,13 @@ class ProtocolCard:
     @property
     def variants(self) -> tuple[str, ...]:
         return tuple(protocol.variant for protocol in self.protocols if protocol.variant)
+
+    @property
+    def wanted(self) -> str:
+        """The files that may hold the test split, each named once: ``a.json, b.csv or c.txt``."""
+        phrases = [phrase for one in self.protocols for phrase in one.forms or one.annotations[:1]]
+        *others, last = dict.fromkeys(phrases)
+        return f"{', '.join(others)} or {last}" if others else last
 
     def only(self, variant: str) -> ProtocolCard:
         """The card with the protocol of one variant alone. Raises DatasetError, naming all."""
@@ -126,7 +136,9 @@ def _protocol(table: dict[str, Any]) -> Protocol:
     unknown = splits.keys() - set(SPLITS)
     if unknown:
         raise TypeError(f"splits {sorted(unknown)} are none of {SPLITS}")
-    return Protocol(annotations=tuple(table.pop("annotations", ())), splits=splits, **table)
+    for key in ("annotations", "forms"):
+        table[key] = tuple(table.get(key, ()))
+    return Protocol(splits=splits, **table)
 
 
 def achieved(protocol: Protocol, found: Mapping[str, Counts]) -> tuple[str, tuple[str, ...]]:

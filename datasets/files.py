@@ -14,9 +14,12 @@ from datasets.media.files import modality_of
 ANNOTATION_FOLDERS = (".", "annotations")
 
 
-def find_file(folder: Path, name: str) -> Path | None:
-    """The file in the folder, or in its ``annotations`` folder as COCO's archives unpack."""
-    for inner in ANNOTATION_FOLDERS:
+def find_file(folder: Path, name: str, within: Sequence[str] = ANNOTATION_FOLDERS) -> Path | None:
+    """The file in the folder, or in its ``annotations`` folder as COCO's archives unpack.
+
+    ``within`` names other folders below ``folder`` to look in, in order of preference.
+    """
+    for inner in within:
         path = folder / inner / name
         if path.is_file():
             return path

@@ -137,8 +137,10 @@ def test_missing_files_are_said_exactly(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         load("flickr30k", tmp_path)
     said = str(caught.value)
-    assert "no dataset_flickr30k.json in" in said
-    assert f"{tmp_path / 'flickr30k'}, " in said and "https://" in said
+    assert said.startswith(
+        "flickr30k was not found: no dataset_flickr30k.json, results_20130124.token with "
+    )
+    assert f" in {tmp_path / 'flickr30k'}, " in said and "https://" in said
     flickr(tmp_path, media="elsewhere")
     with pytest.raises(DatasetError) as caught:
         load("flickr30k", tmp_path)
@@ -165,7 +167,7 @@ def test_missing_photo_of_an_official_split_is_looked_for_in_its_own_folder(
     [
         ("flicker30k", "flickr30k"),
         ("MSCOCO", "mscoco"),
-        ("mscoco:9k", "mscoco"),
+        ("flicker30k:entities", "flickr30k"),
         ("coco", "mscoco"),
     ],
 )
@@ -176,20 +178,28 @@ def test_unknown_name(name: str, near: str) -> None:
         loading.load(name, root=None, cache=Path("none"))
 
 
+@pytest.mark.parametrize("name", ["mscoco:9k", "mscoco:", "mscoco:5k:1k", "mscoco:MSCOCO"])
+def test_unknown_variant(name: str) -> None:
+    with pytest.raises(DatasetError, match=r"mscoco has no variant .* mscoco:5k, .*mscoco:1k"):
+        loading.load(name, root=None, cache=Path("none"))
+
+
 def choices(root: Path | None, cache: Path) -> dict[str, tuple[str | None, str]]:
     return {c.dataset: (c.loads, c.reason) for c in loading.choose_all(root, cache)}
 
 
 def test_choose_all(tmp_path: Path) -> None:
+    """A twin for every real dataset, until the real one is found."""
     without = choices(None, tmp_path / "cache")
-    assert set(without) == {"flickr30k", "mscoco"}
-    assert without["flickr30k"][0] == "flickr30k-mini"
-    assert "synthetic twin flickr30k-mini" in without["flickr30k"][1]
-    assert without["mscoco"][0] is None and "https://cocodataset.org" in without["mscoco"][1]
+    assert list(without) == ["flickr30k", "mscoco", "clotho", "audiocaps", "msrvtt", "msvd"]
+    for name, (loads, reason) in without.items():
+        assert loads == f"{name}-mini"
+        assert f"synthetic twin {name}-mini" in reason and "give --data-root" in reason
+    assert "https://cocodataset.org" in without["mscoco"][1]
     flickr(tmp_path)
     coco(tmp_path / "mscoco", "{split}")
     found = choices(tmp_path, tmp_path / "cache")
-    assert found["flickr30k"][0] == "flickr30k" and found["mscoco"][0] == "mscoco"
+    assert {name for name, (loads, _) in found.items() if loads == name} == {"flickr30k", "mscoco"}
     assert str(tmp_path / "mscoco") in found["mscoco"][1]
     assert not (tmp_path / "cache").exists()
 
@@ -255,7 +265,8 @@ def test_twin_loads_as_synthetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     loaded = loading.load("flickr30k-mini", root=None, cache=tmp_path)
     assert loaded.synthetic
     assert len(loaded.train.items) + len(loaded.validation.items) + len(loaded.gallery) == 40
-    assert loaded.protocol.startswith("mini-6of500-")
+    due = registry.card("flickr30k-mini").protocols[0].splits["test"].items
+    assert loaded.protocol.startswith(f"mini-{len(loaded.gallery)}of{due}-")
     again = loading.load("flickr30k-mini", root=None, cache=tmp_path)
     assert again == loaded
 

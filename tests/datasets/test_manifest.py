@@ -62,6 +62,21 @@ def test_jsonl_with_a_list_of_captions_and_a_number_for_id(tmp_path: Path) -> No
     assert (item.id, [c.text for c in item.captions]) == ("5", ["x", "y", "z"])
 
 
+@pytest.mark.parametrize(
+    ("files", "modality"),
+    [
+        (["a.wav", "b.FLAC", "c.mp3", "d.ogg"], "audio"),
+        (["a.mp4", "b.webm", "c.AVI", "d.mkv"], "video"),
+        (["a.jpg", "b.PNG", "c.webp", "d.gif"], "image"),
+    ],
+)
+def test_the_modality_is_that_of_the_files(tmp_path: Path, files: list[str], modality: str) -> None:
+    lines = [f"{name},media/{name},text,test" for name in files]
+    read = parse(csv_file(tmp_path, "id,path,caption,split", *lines))
+    assert [item.path for item in read.items] == [tmp_path / "media" / name for name in files]
+    assert {item.modality for item in read.items} == {modality}
+
+
 def test_columns_in_any_order_and_others_noted(tmp_path: Path) -> None:
     read = parse(csv_file(tmp_path, "\ufeffCaption,Rating,ID,Path,Split", "dog,5,a,a.jpg,test"))
     assert read.items[0].captions[0].text == "dog"
@@ -111,9 +126,13 @@ def test_drawn_split_never_changes(tmp_path: Path) -> None:
             "line 3 has no split while other lines have one",
         ),
         (["id,path,caption,split", "a,a.jpg,x,train"], "no line has split 'test'"),
-        (["id,path,caption", "a,a.wav,x"], "line 2: 'a.wav' is audio; .* read is image"),
-        (["id,path,caption", "a,a.MP4,x"], "line 2: 'a.MP4' is video"),
-        (["id,path,caption", "a,a.txt,x"], "unknown extension '.txt'"),
+        (
+            ["id,path,caption", "a,a.jpg,x", "b,b.png,x", "c,c.wav,x", "d,d.mp4,x"],
+            "line 4: c.wav is audio while a.jpg is image; .* a manifest of its own",
+        ),
+        (["id,path,caption", "a,a.MP4,x", "b,b.flac,x"], "line 3: b.flac is audio .* is video"),
+        (["id,path,caption", "a,a.txt,x"], "unknown extension '.txt'; .* read is .jpg .*.wav .*"),
+        (["id,path,caption", "a,a,x"], "unknown extension ''"),
         (["id,path,caption", "a,https://x.org/a.jpg,x"], "line 2: .* is an address"),
         (["id,path,caption", "a,a.jpg,x"], "1 items, too few to draw a split"),
         (["id,path,caption"], "lists no item"),

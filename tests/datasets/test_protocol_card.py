@@ -70,14 +70,42 @@ def test_every_dataset_has_a_whole_card(name: str) -> None:
 
 def test_published_counts() -> None:
     """The counts that the tables of the field are taken on."""
-    flickr = registry.card("flickr30k").protocols[0].splits
+    flickr = registry.card("flickr30k:karpathy").protocols[0].splits
     assert [flickr[s].items for s in ("train", "validation", "test")] == [29000, 1014, 1000]
     assert flickr["test"].queries == 5000
+    entities = registry.card("flickr30k:entities").protocols[0].splits
+    assert [entities[s].items for s in ("train", "validation", "test")] == [29783, 1000, 1000]
+    # Five captions for each of the 31,783 photos.
+    assert sum(counts.captions or 0 for counts in entities.values()) == 5 * 31_783
     coco = registry.card("mscoco").protocols[0].splits
     assert [coco[s].items for s in ("train", "validation", "test")] == [113287, 5000, 5000]
     assert coco["test"].queries == 25000
     # All captions of COCO 2014, whose two official files hold 414,113 and 202,654.
     assert sum(counts.captions or 0 for counts in coco.values()) == 414_113 + 202_654
+
+
+def test_three_protocols_ask_cocos_test_split() -> None:
+    asked = {
+        variant: registry.card(f"mscoco:{variant}").protocols[0]
+        for variant in ("5k", "uncapped", "1k")
+    }
+    assert {variant: one.splits["test"].queries for variant, one in asked.items()} == {
+        "5k": 25_000,
+        "uncapped": 25_010,
+        "1k": 25_000,
+    }
+    assert {variant: one.max_captions_per_item for variant, one in asked.items()} == {
+        "5k": 5,
+        "uncapped": None,
+        "1k": 5,
+    }
+    assert {variant: one.folds for variant, one in asked.items()} == {
+        "5k": 1,
+        "uncapped": 1,
+        "1k": 5,
+    }
+    assert len({one.name for one in asked.values()}) == 3
+    assert len({one.family for one in asked.values()}) == 3
 
 
 @pytest.mark.parametrize(
@@ -88,6 +116,10 @@ def test_published_counts() -> None:
         (('licence = "L"', 'licence = "L"\nextra = 1'), "not a protocol card: .*extra"),
         (("[protocols.splits.test]", "[protocols.splits.dev]"), r"splits \['dev'\] are none of"),
         (('modality = "image"', 'modality = "smell"'), "unknown modality 'smell'"),
+        (('title = "T"', 'title = "T"\nmedia_to_text = "all"'), "unknown rule 'all'"),
+        (('title = "T"', 'title = "T"\nmissing_media = "kept"'), "missing_media is 'kept'"),
+        (("[[protocols]]", "protocols = []\n[other]"), "not a protocol card|names no protocol"),
+        (('family = "own"', 'family = "own"\nvariant = "first"'), "names a variant twice"),
     ],
 )
 def test_a_bad_card_is_refused(tmp_path: Path, change: tuple[str, str], said: str) -> None:
@@ -101,12 +133,46 @@ def test_a_bad_card_is_refused(tmp_path: Path, change: tuple[str, str], said: st
 def test_a_card_is_read(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(CARD)
     card = protocol_card.read("own", tmp_path)
-    assert card.folders == ("own",) and card.max_captions_per_item is None
+    assert card.folders == ("own",)
+    assert (card.media_to_text, card.missing_media) == ("any caption", "refused")
     assert card.protocols == (
-        Protocol("own-2", "own", ("a.json",), {"test": Counts(items=2, queries=10)}),
+        Protocol(
+            "own-2",
+            "own",
+            annotations=("a.json",),
+            splits={"test": Counts(items=2, queries=10)},
+        ),
+        Protocol(
+            "own-2-folds",
+            "folds",
+            variant="first",
+            annotations=("a.json", "b.json"),
+            forms=("a.json", "c.txt with b.json"),
+            splits={"test": Counts(items=2)},
+            folds=2,
+            max_captions_per_item=5,
+        ),
     )
     with pytest.raises(DatasetError, match="other has no protocol card"):
         protocol_card.read("other", tmp_path)
+
+
+def test_a_variant_leaves_its_protocol_alone() -> None:
+    card = protocol_card.parse(CARD, "own.toml")
+    assert card.variants == ("first",)
+    assert card.only("first").protocols == card.protocols[1:]
+    assert card.only("first").title == card.title
+    for unknown in ("second", "First", "own-2"):
+        with pytest.raises(DatasetError, match=rf"no variant '{unknown}'. Variants: own:first\."):
+            card.only(unknown)
+
+
+def test_the_files_that_are_wanted_are_named_once() -> None:
+    card = protocol_card.parse(CARD, "own.toml")
+    assert card.wanted == "a.json or c.txt with b.json"
+    assert protocol_card.parse(CARD.replace('"a.json"', '"d.json"', 1), "").wanted == (
+        "d.json, a.json or c.txt with b.json"
+    )
 
 
 CARD = """
@@ -129,4 +195,16 @@ annotations = ["a.json"]
 [protocols.splits.test]
 items = 2
 queries = 10
+
+[[protocols]]
+name = "own-2-folds"
+variant = "first"
+family = "folds"
+annotations = ["a.json", "b.json"]
+forms = ["a.json", "c.txt with b.json"]
+folds = 2
+max_captions_per_item = 5
+
+[protocols.splits.test]
+items = 2
 """

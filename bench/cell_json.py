@@ -37,9 +37,14 @@ def cell_from_json(found: Mapping[str, Any]) -> Cell:
     return replace(
         cell,
         spec=spec_from_json(found["spec"]),
-        metrics={name: Measure(**measure) for name, measure in found["metrics"].items()},
+        metrics=_measures(found["metrics"]),
+        reverse=_measures(found["reverse"]),
         notes=tuple(found["notes"]),
     )
+
+
+def _measures(found: Mapping[str, Any]) -> dict[str, Measure]:
+    return {name: Measure(**measure) for name, measure in found.items()}
 
 
 def _hit_to_json(hit: Hit) -> dict[str, Any]:

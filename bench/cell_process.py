@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from bench.cells import Cell, Example
 from bench.checkout import CHECKOUT
 from bench.code_digest import code_digest
+from bench.directions import ranks_of
 from bench.examples import examples, sample
 from bench.job import Job, job_from_json
 from bench.measure import Measurement, Say, SpecMismatch, measure
@@ -66,7 +67,10 @@ def compute(job: Job, say: Say) -> str:
         spec=job.spec,
         status="done",
         created=datetime.now(UTC).isoformat(),
+        modality=dataset.modality,
+        media_to_text=dataset.media_to_text,
         metrics=taken.metrics,
+        reverse=taken.reverse,
         counts=taken.counts,
         seconds=taken.seconds,
         memory=taken.memory,
@@ -74,7 +78,7 @@ def compute(job: Job, say: Say) -> str:
         notes=(*taken.notes, *notes),
         **asdict(job.provenance),
     )
-    store.write(cell, taken.frame, shown)
+    store.write(cell, taken.frame, shown, reverse=taken.reverse_frame)
     return job.spec.key
 
 
@@ -86,10 +90,11 @@ def _examples(
         dict(zip(ids, scores, strict=True))
         for ids, scores in zip(taken.frame["ids"], taken.frame["scores"], strict=True)
     ]
-    chosen = sample(taken.ranks, job.spec.seed)
-    gallery = {item.id: item for item in taken.gallery}
+    ranks = ranks_of(taken.frame)
+    chosen = sample(ranks, job.spec.seed)
+    gallery = {item.id: item for item in dataset.gallery}
     try:
-        return examples(chosen, dataset.queries, top, taken.ranks, gallery, store), ()
+        return examples(chosen, taken.queries, top, ranks, gallery, store), ()
     except (MediaError, OSError) as problem:
         return [], (f"The examples are left out: {problem}",)
 

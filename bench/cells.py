@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from datasets.base import MediaToText, Modality
 from retrievers.base import RetrieverSpec
 
-SCHEMA = 1
+SCHEMA = 2
 
 Status = Literal["done", "failed"]
 
@@ -51,10 +52,15 @@ class Measure:
 class Cell:
     """One stored result.
 
-    metrics      "R@1", "R@5", "R@10", "MRR@10" as fractions of 1
-    counts       "gallery", "queries", "train_items", "train_captions", ..., and the work of
-                 the whole search as in ``retrievers.base.Cost``
-    seconds      phase -> seconds, prefixed "fit/", "index/", "search/"
+    modality     what the gallery holds; "" in a failed cell
+    media_to_text  the dataset's rule of the reverse direction; "" in a failed cell
+    metrics      "R@1", "R@5", "R@10", "MRR@10" as fractions of 1, of a text that asks for items
+    reverse      the same of an item that asks for texts; empty where the retriever ranks none
+    counts       "gallery" (the largest searched at once), "folds", "queries", "items_asked" (in
+                 the reverse direction), "train_items", "train_captions", ..., and the work of
+                 the search for items as in ``retrievers.base.Cost``
+    seconds      phase -> seconds, prefixed "fit/", "index/", "search/"; those of the reverse
+                 direction are "search/reverse"
     memory       "peak_bytes" of the process, "index_bytes" needed to serve, and where an
                  accelerator was used "accelerator_peak_bytes"
     diagnostics  what the retriever says of itself (collision ceiling, accuracy per token, ...)
@@ -69,7 +75,10 @@ class Cell:
     created: str
     command: str
     reason: str = ""
+    modality: Modality | Literal[""] = ""
+    media_to_text: MediaToText | Literal[""] = ""
     metrics: Mapping[str, Measure] = field(default_factory=dict)
+    reverse: Mapping[str, Measure] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     memory: Mapping[str, int] = field(default_factory=dict)
@@ -86,7 +95,7 @@ class Hit:
     """One place of an example's ranking.
 
     score      not a number where the item is not among the top k
-    thumbnail  a file name in results/thumbnails, "" where there is no picture
+    thumbnail  a file name in results/thumbnails, "" where there is none
     """
 
     item: str

@@ -32,6 +32,7 @@ PHASES = {
     "fit": "while fitting",
     "index": "while indexing",
     "search": "while searching",
+    "reverse": "while searching texts",
     "diagnose": "while diagnosing",
     "store": "while storing",
 }

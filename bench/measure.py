@@ -1,25 +1,22 @@
-"""One measurement: fit, index, search, and the figures that follow from the ranking."""
+"""One measurement: fit, index, search both ways, and the figures that follow."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.progress import track
 
 from bench.cells import CellSpec, Measure
+from bench.directions import Answers, added, media_to_text, ranks_of, text_to_media
+from bench.galleries import Gallery, galleries, relevant_rows
 from bench.machine import accelerator_peak_bytes, peak_bytes
-from bench.metrics import IntArray, Ranks, first_relevant_ranks, per_query
-from bench.ranking_check import check_ranking
+from bench.metrics import per_query
 from bench.statistics import measures
-from datasets.base import Dataset, Item, Pairs, Query
-from retrievers.base import Cost, Diagnosable, IndexStats, Ranking, Retriever, RetrieverSpec
-
-QUERIES_AT_ONCE = 256
+from datasets.base import Dataset, Pairs, Query
+from retrievers.base import Diagnosable, IndexStats, Retriever, RetrieverSpec, TextRanker
 
 Say = Callable[[str], None]
 
@@ -32,16 +29,16 @@ class SpecMismatch(Exception):
 class Measurement:
     """What one retriever did on one dataset; the names are those of ``bench.cells.Cell``.
 
-    gallery  the items in the order in which they were indexed
-    ranking  row numbers of ``gallery``
-    frame    the columns of ``bench.store.RANK_COLUMNS``, a row a query
+    queries        in the order of the frame's rows
+    frame          the columns of ``bench.store.RANK_COLUMNS``, a row a query
+    reverse_frame  those of REVERSE_COLUMNS, a row an item; None where texts cannot be ranked
     """
 
-    gallery: tuple[Item, ...]
-    ranking: Ranking
-    ranks: Ranks
+    queries: tuple[Query, ...]
     frame: pd.DataFrame
+    reverse_frame: pd.DataFrame | None
     metrics: Mapping[str, Measure]
+    reverse: Mapping[str, Measure]
     counts: Mapping[str, int]
     seconds: Mapping[str, float]
     memory: Mapping[str, int]
@@ -49,85 +46,83 @@ class Measurement:
     notes: tuple[str, ...]
 
 
-def shuffled(items: Sequence[Item], seed: int) -> tuple[Item, ...]:
-    """The gallery in a random order, so that the order of its rows tells nothing."""
-    order = np.random.default_rng([seed, 0x6A]).permutation(len(items))
-    return tuple(items[row] for row in order)
+@dataclass(frozen=True)
+class _Searched:
+    """What one gallery gave."""
 
-
-def relevant_rows(queries: Sequence[Query], gallery: Sequence[Item]) -> IntArray:
-    """[queries, most right items of a query] rows of the gallery, padded with -1."""
-    row_of = {item.id: row for row, item in enumerate(gallery)}
-    rows = np.full((len(queries), max(len(query.relevant) for query in queries)), -1, np.int64)
-    for number, query in enumerate(queries):
-        rows[number, : len(query.relevant)] = [row_of[item] for item in query.relevant]
-    return rows
-
-
-def search_all(retriever: Retriever, texts: Sequence[str], k: int, gallery: int) -> Ranking:
-    """The ranking of every query, in batches. Raises BadRanking."""
-    parts = []
-    starts = range(0, len(texts), QUERIES_AT_ONCE)
-    for start in track(starts, description="search", console=Console(stderr=True)):
-        batch = texts[start : start + QUERIES_AT_ONCE]
-        part = retriever.search(batch, k)
-        check_ranking(part, queries=len(batch), k=k, gallery=gallery)
-        parts.append(part)
-    total = {
-        field.name: sum(getattr(part.cost, field.name) for part in parts) for field in fields(Cost)
-    }
-    return Ranking(
-        np.concatenate([part.ids for part in parts]).astype(np.int64),
-        np.concatenate([part.scores for part in parts]).astype(np.float32),
-        Cost(**total),
-    )
+    forward: Answers
+    reverse: Answers | None
+    seconds: Mapping[str, float]
+    memory: Mapping[str, int]
 
 
 def measure(spec: CellSpec, dataset: Dataset, retriever: Retriever, say: Say) -> Measurement:
-    """Take the ranking of ``retriever`` and score it.
+    """Take the rankings of ``retriever`` and score them.
 
-    say  is told the phase that begins: "fit", "index", "search", "diagnose"
+    say  is told the phase that begins: "fit", then for each gallery "index", "search" and, of
+         a retriever that can, "reverse"; at last "diagnose"
 
-    What it took is measured here, not asked for, and memory before the retriever is shown the
-    answers. Raises SpecMismatch, BadRanking, and whatever the retriever raises.
+    The folds of a dataset are galleries of their own: seconds and work are their sums, bytes
+    their largest, and each figure is the mean over all queries. What it took is measured here,
+    not asked for, and the retriever is shown the answers after all rankings are taken. Raises
+    SpecMismatch, BadRanking, and whatever the retriever raises.
     """
     if retriever.spec != spec.retriever:
         raise SpecMismatch(_difference(spec.retriever, retriever.spec))
-    gallery = shuffled(dataset.gallery, spec.seed)
-    texts = [query.text for query in dataset.queries]
-    relevant = relevant_rows(dataset.queries, gallery)
+    searched = galleries(dataset, spec.seed)
 
     say("fit")
     started = time.perf_counter()
     fit_phases = retriever.fit(dataset.train, dataset.validation)
     fit_seconds = _phases("fit", fit_phases, time.perf_counter() - started)
 
-    say("index")
-    started = time.perf_counter()
-    stats = retriever.index(gallery)
-    index_seconds = _phases("index", stats.seconds, time.perf_counter() - started)
-
-    say("search")
-    started = time.perf_counter()
-    ranking = search_all(retriever, texts, spec.k, len(gallery))
-    search_seconds = {"search/all": time.perf_counter() - started}
-    memory = _memory(stats)
+    parts = [_search(spec, dataset, gallery, retriever, say) for gallery in searched]
 
     say("diagnose")
-    diagnostics, notes = _diagnose(retriever, texts, relevant[:, 0])
-    ranks = first_relevant_ranks(ranking.ids, ranking.scores, relevant)
+    diagnostics, notes = _diagnose(retriever, searched)
+    frame = pd.concat([part.forward.frame for part in parts], ignore_index=True)
+    backward = [part.reverse.frame for part in parts if part.reverse is not None]
+    reverse_frame = pd.concat(backward, ignore_index=True) if backward else None
     return Measurement(
-        gallery=gallery,
-        ranking=ranking,
-        ranks=ranks,
-        frame=_frame(dataset.queries, gallery, ranking, ranks),
-        metrics=measures(per_query(ranks), [query.relevant[0] for query in dataset.queries]),
-        counts=_counts(dataset, ranking.cost),
-        seconds={**fit_seconds, **index_seconds, **search_seconds},
-        memory=memory,
+        queries=tuple(query for gallery in searched for query in gallery.queries),
+        frame=frame,
+        reverse_frame=reverse_frame,
+        metrics=_figures(frame),
+        reverse={} if reverse_frame is None else _figures(reverse_frame),
+        counts=_counts(dataset, searched, parts),
+        seconds={**fit_seconds, **_sums(part.seconds for part in parts)},
+        memory=_largest(part.memory for part in parts),
         diagnostics=diagnostics,
         notes=(*dataset.notes, *notes),
     )
+
+
+def _search(
+    spec: CellSpec, dataset: Dataset, gallery: Gallery, retriever: Retriever, say: Say
+) -> _Searched:
+    """Index one gallery and search it, both ways where the retriever can."""
+    say("index")
+    started = time.perf_counter()
+    stats = retriever.index(gallery.items)
+    seconds = _phases("index", stats.seconds, time.perf_counter() - started)
+
+    say("search")
+    started = time.perf_counter()
+    forward = text_to_media(retriever, gallery, spec.k)
+    seconds["search/all"] = time.perf_counter() - started
+    memory = _memory(stats)
+    if not isinstance(retriever, TextRanker):
+        return _Searched(forward, None, seconds, memory)
+
+    say("reverse")
+    started = time.perf_counter()
+    reverse = media_to_text(retriever, gallery, dataset.media_to_text, spec.k, spec.seed)
+    seconds["search/reverse"] = time.perf_counter() - started
+    return _Searched(forward, reverse, seconds, memory)
+
+
+def _figures(frame: pd.DataFrame) -> dict[str, Measure]:
+    return measures(per_query(ranks_of(frame)), list(frame["item"]))
 
 
 def _difference(announced: RetrieverSpec, built: RetrieverSpec) -> str:
@@ -155,45 +150,60 @@ def _memory(stats: IndexStats) -> dict[str, int]:
 
 
 def _diagnose(
-    retriever: Retriever, texts: Sequence[str], relevant: IntArray
+    retriever: Retriever, searched: Sequence[Gallery]
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    """The ranking stands whether or not a retriever can explain it."""
+    """What the retriever says of the gallery that it searched last.
+
+    The ranking stands whether or not a retriever can explain it.
+    """
     if not isinstance(retriever, Diagnosable):
         return {}, ()
+    last = searched[-1]
+    relevant = relevant_rows(last.queries, last.items)
     try:
-        told = retriever.diagnose(texts, relevant)
+        told = retriever.diagnose([query.text for query in last.queries], relevant[:, 0])
     except Exception as problem:
         return {}, (
             f"The retriever could not diagnose itself: {type(problem).__name__}: {problem}",
         )
     finite = {name: float(value) for name, value in told.items() if np.isfinite(value)}
     dropped = sorted(set(told) - set(finite))
-    notes = (f"Not a finite number, so left out: {', '.join(dropped)}.",) if dropped else ()
-    return finite, notes
+    notes = [f"Not a finite number, so left out: {', '.join(dropped)}."] if dropped else []
+    if len(searched) > 1:
+        notes.append(f"The diagnostics are of the last of {len(searched)} galleries.")
+    return finite, tuple(notes)
 
 
-def _counts(dataset: Dataset, cost: Cost) -> dict[str, int]:
-    parts: dict[str, Pairs] = {"train": dataset.train, "validation": dataset.validation}
-    counts = {"gallery": len(dataset.gallery), "queries": len(dataset.queries)}
-    for name, pairs in parts.items():
+def _counts(
+    dataset: Dataset, searched: Sequence[Gallery], parts: Sequence[_Searched]
+) -> dict[str, int]:
+    learned: dict[str, Pairs] = {"train": dataset.train, "validation": dataset.validation}
+    counts = {
+        "gallery": max(len(gallery.items) for gallery in searched),
+        "folds": len(searched),
+        "queries": len(dataset.queries),
+    }
+    backward = [part.reverse.frame for part in parts if part.reverse is not None]
+    if backward:
+        counts["items_asked"] = sum(map(len, backward))
+    for name, pairs in learned.items():
         counts[f"{name}_items"] = len(pairs.items)
         counts[f"{name}_captions"] = len(pairs.captions)
-    return {**counts, **{field.name: getattr(cost, field.name) for field in fields(Cost)}}
+    cost = added(part.forward.cost for part in parts)
+    return {**counts, **{field.name: getattr(cost, field.name) for field in fields(cost)}}
 
 
-def _frame(
-    queries: Sequence[Query], gallery: Sequence[Item], ranking: Ranking, ranks: Ranks
-) -> pd.DataFrame:
-    found = ranking.ids >= 0
-    pairs = list(zip(ranking.ids, ranking.scores, found, strict=True))
-    return pd.DataFrame(
-        {
-            "query": [query.id for query in queries],
-            "item": [query.relevant[0] for query in queries],
-            "text": [query.text for query in queries],
-            "best": ranks.best,
-            "worst": ranks.worst,
-            "ids": [[gallery[row].id for row in rows[held]] for rows, _, held in pairs],
-            "scores": [scores[held].tolist() for _, scores, held in pairs],
-        }
-    )
+def _sums(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for part in parts:
+        for name, value in part.items():
+            total[name] = total.get(name, 0.0) + value
+    return total
+
+
+def _largest(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    most: dict[str, int] = {}
+    for part in parts:
+        for name, value in part.items():
+            most[name] = max(most.get(name, 0), value)
+    return most

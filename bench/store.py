@@ -2,6 +2,8 @@
 
 results/<key>/cell.json      the cell, and the digests of the files beside it
 results/<key>/ranks.parquet  a row a query (RANK_COLUMNS); a failed cell has none
+results/<key>/reverse.parquet  a row an item that asks for its text (REVERSE_COLUMNS), where the
+                             retriever ranks texts
 results/<key>/examples.json  some queries with their answers (Example)
 results/thumbnails/<digest>.jpg   small pictures that the examples name
 results/skipped.json         what the last run left out, and why
@@ -36,7 +38,7 @@ from bench.cell_json import (
 )
 from bench.cells import Cell, Example, Hit
 
-__all__ = ["RANK_COLUMNS", "Example", "Hit", "ResultStore", "Skipped"]
+__all__ = ["RANK_COLUMNS", "REVERSE_COLUMNS", "Example", "Hit", "ResultStore", "Skipped"]
 
 RANK_COLUMNS = {
     "query": "the query's id",
@@ -44,7 +46,17 @@ RANK_COLUMNS = {
     "text": "the query",
     "best": "rank of the first right item if ties went its way, 0 if not in the top k",
     "worst": "rank of the first right item if ties went against it, 0 if not in the top k",
+    "right": "how many right items share its score, 0 if none is in the top k",
     "ids": "ids of the top k items, best first",
+    "scores": "their scores",
+}
+REVERSE_COLUMNS = {
+    "query": "the id of the item that asks",
+    "item": "the same, the cluster of the bootstrap",
+    "best": "rank of its first right text (or caption set) if ties went its way, 0 if not found",
+    "worst": "the same if ties went against it",
+    "right": "how many right texts share its score, 0 if none was found",
+    "ids": "ids of the top k texts, best first; of the items whose caption sets are ranked",
     "scores": "their scores",
 }
 
@@ -59,11 +71,16 @@ class _Broken(Exception):
 
 @dataclass(frozen=True)
 class Skipped:
-    """A retriever that was not run on a dataset, and the sentence that says why."""
+    """A retriever that was not run on a dataset, and the sentence that says why.
+
+    retriever  "" where the dataset itself could not be loaded
+    protocol   "" then too
+    """
 
     dataset: str
     retriever: str
     reason: str
+    protocol: str = ""
 
 
 class ResultStore:
@@ -73,19 +90,28 @@ class ResultStore:
         self.root = root
 
     def write(
-        self, cell: Cell, ranks: pd.DataFrame | None = None, examples: Sequence[Example] = ()
+        self,
+        cell: Cell,
+        ranks: pd.DataFrame | None = None,
+        examples: Sequence[Example] = (),
+        reverse: pd.DataFrame | None = None,
     ) -> None:
-        """Store a cell with its ranks and examples, all at once.
+        """Store a cell with its ranks in both directions and its examples, all at once.
 
         A result that is there stays: only a failed cell is replaced.
 
-        Raises ValueError when a done cell comes without ranks, or a column is missing.
+        Raises ValueError when a done cell comes without ranks, when figures of the reverse
+        direction come without theirs, or when a column is missing.
         """
         if cell.status == "done" and ranks is None:
             raise ValueError("a done cell needs its ranks")
+        if bool(cell.reverse) != (reverse is not None):
+            raise ValueError("figures and ranks of the reverse direction come together")
         files = {"examples.json": _json_bytes([example_to_json(each) for each in examples])}
         if ranks is not None:
-            files["ranks.parquet"] = _parquet_bytes(ranks)
+            files["ranks.parquet"] = _parquet_bytes(ranks, RANK_COLUMNS)
+        if reverse is not None:
+            files["reverse.parquet"] = _parquet_bytes(reverse, REVERSE_COLUMNS)
         digests = {name: _digest(content) for name, content in files.items()}
         files["cell.json"] = _json_bytes({**cell_to_json(cell), "files": digests})
         self.root.mkdir(parents=True, exist_ok=True)
@@ -123,6 +149,10 @@ class ResultStore:
     def ranks(self, key: str) -> pd.DataFrame:
         """RANK_COLUMNS, a row a query. Raises FileNotFoundError where there are none."""
         return pd.read_parquet(self._folder(key) / "ranks.parquet")
+
+    def reverse(self, key: str) -> pd.DataFrame:
+        """REVERSE_COLUMNS, a row an item. Raises FileNotFoundError where there are none."""
+        return pd.read_parquet(self._folder(key) / "reverse.parquet")
 
     def examples(self, key: str) -> list[Example]:
         """Raises FileNotFoundError where there is no such cell."""
@@ -233,12 +263,12 @@ def _json_bytes(value: Any) -> bytes:
     return json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False).encode()
 
 
-def _parquet_bytes(ranks: pd.DataFrame) -> bytes:
-    missing = [name for name in RANK_COLUMNS if name not in ranks.columns]
+def _parquet_bytes(ranks: pd.DataFrame, columns: Mapping[str, str]) -> bytes:
+    missing = [name for name in columns if name not in ranks.columns]
     if missing:
         raise ValueError(f"the ranks lack the columns {', '.join(missing)}")
     buffer = io.BytesIO()
-    ranks[list(RANK_COLUMNS)].to_parquet(buffer, index=False)
+    ranks[list(columns)].to_parquet(buffer, index=False)
     return buffer.getvalue()
 
 

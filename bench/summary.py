@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import stdev
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from bench.cells import Cell, Measure
-from bench.metrics import Ranks, per_query
+from bench.directions import ranks_of
+from bench.metrics import per_query
 from bench.statistics import measures
 from bench.store import ResultStore
 from retrievers.base import RetrieverSpec
@@ -29,6 +31,8 @@ class Row:
     metrics     mean over seeds, with the 95 % interval by bootstrap over items of that mean;
                 empty unless every seed is done
     seed_sd     standard deviation over seeds, None where there is one seed
+    reverse     as ``metrics``, of items that ask for texts; empty too where a seed has none
+    reverse_sd  as ``seed_sd``
     cells       one a seed, by seed
     superseded  stored cells of other code, options or data that are not shown
     """
@@ -42,6 +46,8 @@ class Row:
     reason: str = ""
     metrics: Mapping[str, Measure] = field(default_factory=dict)
     seed_sd: Mapping[str, float | None] = field(default_factory=dict)
+    reverse: Mapping[str, Measure] = field(default_factory=dict)
+    reverse_sd: Mapping[str, float | None] = field(default_factory=dict)
     cells: tuple[Cell, ...] = ()
     superseded: int = 0
 
@@ -95,26 +101,33 @@ def _row(store: ResultStore, cells: Sequence[Cell]) -> Row:
         reasons = [f"seed {cell.spec.seed}: {cell.reason}" for cell in failed]
         status: RowStatus = "failed" if len(failed) == len(shown) else "partial"
         return replace(row, status=status, reason="; ".join(reasons))
-    return replace(row, metrics=_averaged(store, shown), seed_sd=_spread(shown))
+    forward = [cell.metrics for cell in shown]
+    backward = [cell.reverse for cell in shown if cell.reverse]
+    row = replace(row, metrics=_averaged(forward, shown, store.ranks), seed_sd=_spread(forward))
+    if len(backward) < len(shown):
+        return row
+    reverse = _averaged(backward, shown, store.reverse)
+    return replace(row, reverse=reverse, reverse_sd=_spread(backward))
 
 
-def _averaged(store: ResultStore, cells: Sequence[Cell]) -> dict[str, Measure]:
+def _averaged(
+    stored: Sequence[Mapping[str, Measure]],
+    cells: Sequence[Cell],
+    frame_of: Callable[[str], pd.DataFrame],
+) -> dict[str, Measure]:
+    """The mean over seeds of each figure, with the interval of that mean."""
     if len(cells) == 1:
-        return dict(cells[0].metrics)
-    per_seed = []
-    items: list[str] = []
-    for cell in cells:
-        ranks = store.ranks(cell.spec.key).sort_values("query", kind="stable")
-        items = list(ranks["item"])
-        per_seed.append(per_query(Ranks(ranks["best"].to_numpy(), ranks["worst"].to_numpy())))
-    return measures(_mean_over_seeds(per_seed), items)
+        return dict(stored[0])
+    frames = [frame_of(cell.spec.key).sort_values("query", kind="stable") for cell in cells]
+    per_seed = [per_query(ranks_of(frame)) for frame in frames]
+    return measures(_mean_over_seeds(per_seed), list(frames[0]["item"]))
 
 
 def _mean_over_seeds(per_seed: Sequence[Mapping[str, FloatArray]]) -> dict[str, FloatArray]:
     return {name: np.mean([each[name] for each in per_seed], axis=0) for name in per_seed[0]}
 
 
-def _spread(cells: Sequence[Cell]) -> dict[str, float | None]:
-    if len(cells) == 1:
-        return dict.fromkeys(cells[0].metrics)
-    return {name: stdev(cell.metrics[name].value for cell in cells) for name in cells[0].metrics}
+def _spread(stored: Sequence[Mapping[str, Measure]]) -> dict[str, float | None]:
+    if len(stored) == 1:
+        return dict.fromkeys(stored[0])
+    return {name: stdev(one[name].value for one in stored) for name in stored[0]}

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from bench.cells import Cell, CellSpec, Example, Hit
-from bench.metrics import Ranks, per_query
+from bench.cells import Cell, CellSpec, Example, Hit, Measure
+from bench.directions import ranks_of
+from bench.metrics import per_query
 from bench.statistics import measures
 from retrievers.base import RetrieverSpec
 
@@ -36,21 +37,41 @@ def frame(places: Sequence[int]) -> pd.DataFrame:
             "text": [f"what <b>was</b> \u202e{row}" for row in range(count)],
             "best": np.array(places),
             "worst": np.array(places),
+            "right": (np.array(places) > 0).astype(np.int64),
             "ids": [[f"i{row // 2}", "other"] for row in range(count)],
             "scores": [[1.0, 0.5]] * count,
         }
     )
 
 
-def done(places: Sequence[int], *, created: str = "2026-01-01", **changes: object) -> Cell:
-    ranks = frame(places)
-    scored = per_query(Ranks(ranks["best"].to_numpy(), ranks["worst"].to_numpy()))
+def reverse_frame(places: Sequence[int]) -> pd.DataFrame:
+    """One question an item, its first text found at these places without ties."""
+    return frame([place for place in places for _ in range(2)])[::2].assign(
+        query=[f"i{row}" for row in range(len(places))]
+    )
+
+
+def figures(ranks: pd.DataFrame) -> dict[str, Measure]:
+    return measures(per_query(ranks_of(ranks)), list(ranks["item"]))
+
+
+def done(
+    places: Sequence[int],
+    *,
+    created: str = "2026-01-01",
+    reverse: Sequence[int] = (),
+    **changes: object,
+) -> Cell:
+    """A finished cell; with figures of the reverse direction where places for it are given."""
     return Cell(
         spec=replace(SPEC, **changes),
         status="done",
         created=created,
         command="python -m bench.accuracy",
-        metrics=measures(scored, list(ranks["item"])),
+        modality="image",
+        media_to_text="any caption",
+        metrics=figures(frame(places)),
+        reverse=figures(reverse_frame(reverse)) if reverse else {},
         counts={"gallery": 5, "queries": len(places)},
         seconds={"fit/all": 1.5},
         memory={"peak_bytes": 10},

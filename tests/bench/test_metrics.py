@@ -21,7 +21,9 @@ from bench.metrics import (
 
 
 def ranks(*pairs: tuple[int, int]) -> Ranks:
-    return Ranks(np.array([best for best, _ in pairs]), np.array([worst for _, worst in pairs]))
+    """One right answer to each question."""
+    best, worst = np.array(pairs).T
+    return Ranks(best, worst, (best > 0).astype(np.int64))
 
 
 def test_without_ties_they_are_the_textbook_metrics() -> None:
@@ -54,12 +56,28 @@ def test_ranks_of_a_ranking() -> None:
     found = first_relevant_ranks(ids, scores, relevant)
     assert found.best.tolist() == [2, 1, 0, 1]
     assert found.worst.tolist() == [2, 3, 0, 1]
+    assert found.right.tolist() == [1, 1, 0, 1]
 
 
-def test_impossible_ranks_are_refused() -> None:
-    for best, worst in ((2, 1), (0, 1), (-1, 3)):
-        with pytest.raises(ValueError, match="best"):
-            ranks((best, worst))
+def test_several_right_answers_share_a_score() -> None:
+    """Two of four tied answers are right: 2 of 4 stand first, then 2/4 x 2/3 second."""
+    ids, scores = np.array([[3, 0, 1, 2, 4]]), np.array([[2.0, 1.0, 1.0, 1.0, 1.0]])
+    found = first_relevant_ranks(ids, scores, np.array([[1, 4]]))
+    assert (found.best[0], found.worst[0], found.right[0]) == (2, 4, 2)
+    assert recall_at_k(found, 1) == pytest.approx([0])
+    assert recall_at_k(found, 2) == pytest.approx([1 / 2])
+    assert recall_at_k(found, 3) == pytest.approx([1 / 2 + 1 / 3])
+    assert recall_at_k(found, 4) == pytest.approx([1])
+    assert mrr_at_k(found, 10) == pytest.approx([(1 / 2) / 2 + (1 / 3) / 3 + (1 / 6) / 4])
+
+
+@pytest.mark.parametrize(
+    ("best", "worst", "right"),
+    [(2, 1, 1), (0, 1, 1), (-1, 3, 1), (1, 1, 0), (0, 0, 1)],
+)
+def test_impossible_ranks_are_refused(best: int, worst: int, right: int) -> None:
+    with pytest.raises(ValueError, match=r"best|right"):
+        Ranks(np.array([best]), np.array([worst]), np.array([right]))
 
 
 SCORES = st.lists(st.integers(0, 3), min_size=1, max_size=6)
@@ -81,21 +99,20 @@ def test_ties_are_the_mean_over_every_order(scores: list[int], data: st.DataObje
 
 
 @given(SCORES, st.data(), st.integers(1, 7))
-def test_several_right_items_are_never_overstated(
+def test_several_right_answers_are_the_mean_over_every_order(
     scores: list[int], data: st.DataObject, k: int
 ) -> None:
     rows = range(len(scores))
     right = data.draw(st.sets(st.sampled_from(rows), min_size=1))
-    hits = [
-        min(sorted(order, key=lambda row: -scores[row]).index(row) for row in right) < k
+    places = [
+        min(sorted(order, key=lambda row: -scores[row]).index(row) for row in right) + 1
         for order in itertools.permutations(rows)
     ]
     ids = np.argsort(-np.array(scores), kind="stable")
     found = first_relevant_ranks(ids[None], np.array(scores)[ids][None], np.array([[*right]]))
-    assert recall_at_k(found, k)[0] <= np.mean(hits) + 1e-9
-    tied = {scores[row] for row in right if scores[row] == max(scores[r] for r in right)}
-    if sum(scores[row] in tied for row in right) == 1:
-        assert recall_at_k(found, k)[0] == pytest.approx(np.mean(hits))
+    assert recall_at_k(found, k)[0] == pytest.approx(np.mean([place <= k for place in places]))
+    reciprocals = [1 / place if place <= k else 0 for place in places]
+    assert mrr_at_k(found, k)[0] == pytest.approx(np.mean(reciprocals))
 
 
 @given(st.integers(1, 30), st.integers(0, 30))

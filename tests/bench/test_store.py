@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 import bench.store
-from bench.store import RANK_COLUMNS, ResultStore, Skipped
-from tests.bench.results import EXAMPLE, SPEC, done, failed, frame
+from bench.store import RANK_COLUMNS, REVERSE_COLUMNS, ResultStore, Skipped
+from tests.bench.results import EXAMPLE, SPEC, done, failed, frame, reverse_frame
 
 PLACES = [1, 0, 3, 10]
 
@@ -75,6 +75,20 @@ def test_a_done_cell_needs_all_its_ranks(store: ResultStore) -> None:
     assert store.cells() == []
 
 
+def test_both_directions_are_kept(store: ResultStore) -> None:
+    cell, backward = done(PLACES, reverse=[2, 0]), reverse_frame([2, 0])
+    for incomplete in (done(PLACES), cell):
+        with pytest.raises(ValueError, match="come together"):
+            store.write(incomplete, frame(PLACES), reverse=None if incomplete.reverse else backward)
+    store.write(cell, frame(PLACES), reverse=backward)
+    assert store.get(SPEC.key) == cell
+    found = store.reverse(SPEC.key)
+    assert list(found.columns) == list(REVERSE_COLUMNS)
+    assert found["best"].tolist() == [2, 0]
+    _cut(store.root / SPEC.key / "reverse.parquet")
+    assert store.get(SPEC.key) is None
+
+
 def _cut(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -91,7 +105,7 @@ def _rename_key(path: Path) -> None:
     [
         ("cell.json", _cut),
         ("cell.json", lambda path: path.write_text("[]")),
-        ("cell.json", lambda path: path.write_text('{"schema": 1}')),
+        ("cell.json", lambda path: path.write_text('{"schema": 2}')),
         ("cell.json", lambda path: path.write_bytes(b"\xff\xfe")),
         ("cell.json", Path.unlink),
         ("cell.json", _rename_key),
@@ -121,9 +135,9 @@ def test_cells_of_another_schema_are_left_alone(
 ) -> None:
     store.write(done(PLACES), frame(PLACES))
     path = store.root / SPEC.key / "cell.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 2}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 1}))
     assert store.cells() == []
-    assert "schema is 2" in caplog.text
+    assert "schema is 1" in caplog.text
     assert path.is_file()
 
 

@@ -11,7 +11,7 @@ import pytest
 from bench.cells import Cell
 from bench.store import ResultStore
 from bench.summary import rows_of, summarise
-from tests.bench.results import RETRIEVER, done, failed, frame
+from tests.bench.results import RETRIEVER, done, failed, frame, reverse_frame
 
 FIRST, SECOND = [1, 0, 3, 10, 1, 1], [2, 1, 0, 0, 1, 4]
 
@@ -50,6 +50,25 @@ def test_seeds_are_averaged_and_the_interval_is_of_the_average(store: ResultStor
     low, high = np.quantile(hits[draws].mean(axis=(1, 2)), [0.025, 0.975])
     assert row.metrics["R@1"].low == pytest.approx(low, abs=1e-9)
     assert row.metrics["R@1"].high == pytest.approx(high, abs=1e-9)
+
+
+def test_the_reverse_direction_is_averaged_alike(store: ResultStore) -> None:
+    cells = [done(FIRST, seed=seed, reverse=places) for seed, places in ((0, [1, 2]), (1, [1, 0]))]
+    for cell, places in zip(cells, ([1, 2], [1, 0]), strict=True):
+        store.write(cell, frame(FIRST), reverse=reverse_frame(places))
+    (row,) = summarise(store)
+    assert row.reverse["R@1"].value == pytest.approx(0.5)
+    assert row.reverse["MRR@10"].value == pytest.approx((1 + 1 / 2 + 1) / 4)
+    assert row.reverse_sd["MRR@10"] == pytest.approx(np.std([0.75, 0.5], ddof=1))
+    assert row.reverse["R@5"].low <= row.reverse["R@5"].value <= row.reverse["R@5"].high
+
+
+def test_a_seed_without_the_reverse_direction_withholds_its_average(store: ResultStore) -> None:
+    store.write(done(FIRST, reverse=[1, 2]), frame(FIRST), reverse=reverse_frame([1, 2]))
+    put(store, FIRST, seed=1)
+    (row,) = summarise(store)
+    assert (row.status, row.reverse, row.reverse_sd) == ("done", {}, {})
+    assert row.metrics
 
 
 def test_an_average_over_failed_cells_is_withheld(store: ResultStore) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from io import FileIO
 from pathlib import Path
 
 from datasets.base import Item, Modality
@@ -12,7 +14,9 @@ EXTENSIONS: dict[Modality, tuple[str, ...]] = {
     "audio": (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac"),
     "video": (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg"),
 }
+# A picture is read whole; sounds and videos are read in parts and may be larger.
 MAX_BYTES = 1 << 28
+MAX_STREAMED_BYTES = 1 << 33
 
 
 class MediaError(Exception):
@@ -37,19 +41,39 @@ def modality_of(path: Path) -> Modality | None:
 
 def read_bytes(item: Item) -> bytes:
     """The content of an item's file. Raises MediaError when there is none to read."""
-    path = item.media
-    if not isinstance(path, Path):
-        raise TypeError(f"item {item.id!r} holds an array, not a file")
+    path = _path(item)
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise MediaError(item, "is not a regular file")
-        if status.st_size == 0:
-            raise MediaError(item, "is empty (0 bytes)")
-        if status.st_size > MAX_BYTES:
-            raise MediaError(item, f"is {status.st_size:,} bytes; the limit is {MAX_BYTES:,}")
+        _check(item, path.stat(), MAX_BYTES)
         return path.read_bytes()
     except FileNotFoundError as error:
         raise MediaError(item, "is missing", missing=True) from error
     except (OSError, ValueError) as error:
         raise MediaError(item, f"cannot be read: {error}") from error
+
+
+def open_file(item: Item) -> FileIO:
+    """An item's file, open for reading in parts. Raises MediaError when there is none to read."""
+    path = _path(item)
+    try:
+        # A pipe is never opened: that would wait for its writer.
+        _check(item, path.stat(), MAX_STREAMED_BYTES)
+        return path.open("rb", buffering=0)
+    except FileNotFoundError as error:
+        raise MediaError(item, "is missing", missing=True) from error
+    except (OSError, ValueError) as error:
+        raise MediaError(item, f"cannot be read: {error}") from error
+
+
+def _path(item: Item) -> Path:
+    if not isinstance(item.media, Path):
+        raise TypeError(f"item {item.id!r} holds an array, not a file")
+    return item.media
+
+
+def _check(item: Item, status: os.stat_result, most: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise MediaError(item, "is not a regular file")
+    if status.st_size == 0:
+        raise MediaError(item, "is empty (0 bytes)")
+    if status.st_size > most:
+        raise MediaError(item, f"is {status.st_size:,} bytes; the limit is {most:,}")

@@ -1,0 +1,81 @@
+"""Which moments of a video and which windows of a sound are looked at: plain data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from datasets.base import SecondsArray
+
+
+@dataclass(frozen=True)
+class FrameSampling:
+    """``count`` moments of a video, the same ones each time.
+
+    spread  "middles": the middle of each of ``count`` equal parts; "ends": evenly from the
+            first frame to the last, the first alone where ``count`` is 1
+    """
+
+    count: int
+    spread: Literal["middles", "ends"] = "middles"
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"a video is sampled at one moment at least, not {self.count}")
+        if self.spread not in ("middles", "ends"):
+            raise ValueError(f"frames are spread as middles or ends, not {self.spread!r}")
+
+    def times(self, duration_seconds: float) -> SecondsArray:
+        """Seconds from the beginning, float64 [count], ascending, 0 to the duration."""
+        if self.spread == "ends":
+            return np.arange(self.count) * (duration_seconds / max(1, self.count - 1))
+        return (np.arange(self.count) + 0.5) * (duration_seconds / self.count)
+
+
+@dataclass(frozen=True)
+class WindowSampling:
+    """``count`` windows of ``seconds`` each of a mono sound at ``rate`` samples a second.
+
+    place  "start": one behind the other from the beginning; "middle": one behind the other
+           around the middle; "spread": from the beginning to the end at even distances, a
+           single one in the middle
+    pad    what follows a sound that is shorter than a window: "silence", or the sound again
+           and again ("repeat")
+
+    Windows never reach beyond a sound that is longer than one: they overlap where ``count`` of
+    them do not fit. What lies between or behind them in a longer sound is not heard.
+    """
+
+    rate: int
+    seconds: float
+    count: int = 1
+    place: Literal["start", "middle", "spread"] = "start"
+    pad: Literal["silence", "repeat"] = "silence"
+
+    def __post_init__(self) -> None:
+        if self.rate < 1 or self.count < 1:
+            raise ValueError(f"rate {self.rate} and count {self.count} must be at least 1")
+        if not (math.isfinite(self.seconds) and self.samples >= 1):
+            raise ValueError(f"a window of {self.seconds} s at {self.rate} Hz holds no sample")
+        if self.place not in ("start", "middle", "spread"):
+            raise ValueError(f"windows lie at the start, middle or spread, not {self.place!r}")
+        if self.pad not in ("silence", "repeat"):
+            raise ValueError(f"a window is padded with silence or repeat, not {self.pad!r}")
+
+    @property
+    def samples(self) -> int:
+        """The samples of one window."""
+        return round(self.seconds * self.rate)
+
+    def starts(self, duration_seconds: float) -> SecondsArray:
+        """Where the windows begin, seconds, float64 [count], ascending, none below 0."""
+        last = max(0.0, duration_seconds - self.seconds)
+        if self.place == "spread":
+            return np.linspace(0.0, last, self.count) if self.count > 1 else np.array([last / 2])
+        row = np.arange(self.count) * self.seconds
+        if self.place == "middle":
+            row += max(0.0, (duration_seconds - self.count * self.seconds) / 2)
+        return np.minimum(row, last)

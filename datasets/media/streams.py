@@ -1,0 +1,78 @@
+"""Open a sound or video as the format that it is, kept from all other files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from io import FileIO
+from typing import Any, NoReturn, cast
+
+import av
+from av.container import InputContainer
+
+from datasets.base import Item
+from datasets.media.content import HEAD_BYTES, format_of, likeness
+from datasets.media.files import MediaError, open_file
+
+# What FFmpeg calls the reader of each format.
+_READERS = {
+    "aac": "aac",
+    "avi": "avi",
+    "matroska": "matroska",
+    "mp4": "mov",
+    "mpeg": "mpeg",
+    "mpegts": "mpegts",
+    "ogg": "ogg",
+}
+_NO_OTHER_FILE = {"protocol_whitelist": "none"}
+
+
+@contextmanager
+def opened(item: Item, formats: Collection[str], what: str) -> Iterator[tuple[FileIO, str]]:
+    """An item's file at its first byte and its format, for the span of a ``with``.
+
+    formats  those of ``format_of`` that are accepted
+    what     "a video", "a sound": for the message
+
+    Any error within the span becomes a MediaError.
+    """
+    with open_file(item) as stream:
+        try:
+            head = stream.read(HEAD_BYTES)
+            stream.seek(0)
+            form = format_of(head)
+            if form is None or form not in formats:
+                raise MediaError(item, f"is not {what} in a known format{likeness(head)}")
+            yield stream, form
+        except MediaError:
+            raise
+        # A decoder may raise anything on hostile bytes.
+        except Exception as error:
+            raise MediaError(item, f"is damaged or cut short: {_cause(error)}") from error
+
+
+@contextmanager
+def container_of(stream: FileIO, form: str) -> Iterator[InputContainer]:
+    """A stream in one of our formats as FFmpeg sees it.
+
+    FFmpeg gets the open file, its format, and neither its name nor leave to open another: no
+    file can make it read a second one or reach the network.
+    """
+    with av.open(
+        stream,
+        format=_READERS[form],
+        options=_NO_OTHER_FILE,
+        io_open=_refuse,
+        metadata_errors="replace",
+    ) as container:
+        yield cast(InputContainer, container)
+
+
+def _refuse(url: str, flags: int, options: Mapping[str, Any]) -> NoReturn:
+    raise PermissionError("it refers to another file, which is not opened")
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, av.FFmpegError):
+        return error.strerror or "it cannot be decoded"
+    return str(error) or type(error).__name__

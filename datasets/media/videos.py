@@ -1,0 +1,247 @@
+"""Decode frames of videos into arrays. The files are not trusted.
+
+Which frames there are is learnt from the packets, all of which are read and none decoded, so a
+frame is chosen by its own time whatever the frame rate does. Then only the stretches from a key
+frame to a sampled frame are decoded, of a long video as of a short one.
+
+A packet that cannot be decoded is stepped over. The file is refused where that moves a sampled
+frame by more than ``TOLERANCE_SECONDS``, and where it ends before nine tenths of the duration
+that it promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from PIL import Image
+
+from datasets.base import ByteArray, Clip, IntArray, Item, Sound
+from datasets.media.files import MediaError
+from datasets.media.frame_index import (
+    MAX_PIXELS,
+    FrameIndex,
+    index_frames,
+    packets_of,
+    video_stream,
+)
+from datasets.media.sampling import FrameSampling
+from datasets.media.streams import container_of, opened
+from datasets.ordered_pool import ordered_map
+
+_FORMATS = ("avi", "matroska", "mp4", "mpeg", "mpegts", "ogg")
+MAX_CLIP_BYTES = 1 << 30
+TOLERANCE_SECONDS = 1.0
+# Of the frames that the packets announce, those that must decode for a file to be used. Some
+# packets hold no frame that is shown (VP8 and VP9 keep hidden ones), damage leaves fewer.
+_DECODED = 0.75
+
+
+def load_clip(item: Item, sampling: FrameSampling, size: tuple[int, int] | None = None) -> Clip:
+    """The frames of a video that are nearest to the sampled times, RGB and upright.
+
+    size  (height, width) to which each whole frame is resized, bicubic with antialiasing; None
+          keeps the size of the first
+
+    ``frames`` are uint8 [count, height, width, 3]; ``seconds`` are the frames' own times. Where
+    more frames are asked for than there are, some come more than once. Pixels are taken as
+    square. Raises MediaError.
+    """
+    if not isinstance(item.media, Path):
+        return _sampled(_checked(item, item.media), sampling, size)
+    with _container(item) as container:
+        stream = video_stream(item, container)
+        index = index_frames(item, container, stream)
+        stamps = [index.nearest(time) for time in sampling.times(index.duration)]
+        wanted, places = np.unique(stamps, return_inverse=True)
+        found = _frames_at(item, container, stream, index, wanted)
+        pictures = _pictures(item, found, size, sampling.count)
+        seconds = np.array([index.seconds(_stamp(frame)) for frame in found])
+        return Clip(pictures[places], seconds[places])
+
+
+def decode_clips(
+    items: Iterable[Item],
+    sampling: FrameSampling,
+    size: tuple[int, int] | None = None,
+    *,
+    workers: int | None = None,
+) -> Iterator[Clip]:
+    """As ``load_clip``, in the order of the items, in ``workers`` threads (one a processor).
+
+    One thread decodes one video. Memory holds at most ``2 * workers`` clips. Raises MediaError
+    at the item's place.
+    """
+    return ordered_map(partial(load_clip, sampling=sampling, size=size), items, workers)
+
+
+def middle_of_whole(item: Item) -> ByteArray:
+    """Decode every frame and return the middle one, uint8 [height, width, 3].
+
+    Raises MediaError also where fewer than three quarters of the frames decode.
+    """
+    if not isinstance(item.media, Path):
+        frames = _checked(item, item.media).frames
+        return frames[len(frames) // 2]
+    with _container(item) as container:
+        stream = video_stream(item, container)
+        index = index_frames(item, container, stream)
+        middle, decoded = index.nearest(index.duration / 2), 0
+        kept: VideoFrame | None = None
+        _seek(container, stream, int(index.stamps[0]))
+        for frame in _decoded(item, container, stream):
+            decoded += 1
+            if kept is None or abs(_stamp(frame) - middle) < abs(_stamp(kept) - middle):
+                kept = frame
+        if kept is None or decoded < _DECODED * len(index.stamps):
+            raise MediaError(
+                item, f"is damaged: {decoded:,} of {len(index.stamps):,} frames can be decoded"
+            )
+        return _rgb(kept)
+
+
+@contextmanager
+def _container(item: Item) -> Iterator[InputContainer]:
+    if item.modality != "video":
+        raise MediaError(item, f"is {item.modality}; only videos have frames")
+    with opened(item, _FORMATS, "a video") as (stream, form), container_of(stream, form) as inside:
+        yield inside
+
+
+def _frames_at(
+    item: Item,
+    container: InputContainer,
+    stream: VideoStream,
+    index: FrameIndex,
+    wanted: IntArray,
+) -> list[VideoFrame]:
+    """The frames nearest to ``wanted`` [stamps], ascending; as a rule those very frames."""
+    tolerance = int(TOLERANCE_SECONDS / index.unit)
+    offsets = np.full(len(wanted), tolerance + 1)
+    found: list[VideoFrame | None] = [None] * len(wanted)
+    first = int(index.stamps[0])
+    here = first - 1
+    frames: Iterator[VideoFrame] = iter(())
+
+    def walk(place: int) -> None:
+        # Decoders may give frames a little out of order, so that a wanted one can come early.
+        nonlocal here
+        for frame in frames:
+            here = max(here, stamp := _stamp(frame))
+            nearer = np.abs(wanted - stamp) < offsets
+            offsets[nearer] = np.abs(wanted - stamp)[nearer]
+            for one in np.flatnonzero(nearer):
+                found[one] = frame
+            if offsets[place] == 0 or stamp > wanted[place] + tolerance:
+                return
+
+    may_seek = True
+    for place, stamp in enumerate(wanted):
+        if offsets[place] == 0:
+            continue
+        key = index.key_before(int(stamp))
+        if may_seek and key > here:
+            may_seek = _seek(container, stream, key)
+            frames = _decoded(item, container, stream)
+        walk(place)
+        if offsets[place] and may_seek:
+            # Not every container finds its way by time: from here on nothing is jumped over.
+            may_seek = False
+            _seek(container, stream, first)
+            frames = _decoded(item, container, stream)
+            walk(place)
+        if found[place] is None:
+            at = index.seconds(int(stamp))
+            raise MediaError(item, f"is damaged: no frame near {at:.2f} s can be decoded")
+    return [frame for frame in found if frame is not None]
+
+
+def _seek(container: InputContainer, stream: VideoStream, stamp: int) -> bool:
+    try:
+        container.seek(stamp, stream=stream, backward=True)
+    except av.FFmpegError:
+        container.seek(0)
+        return False
+    return True
+
+
+def _decoded(item: Item, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    for packet in packets_of(container, stream):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            continue
+        for frame in frames:
+            if not isinstance(frame, VideoFrame) or (frame.pts is None and frame.dts is None):
+                continue
+            if frame.width * frame.height > MAX_PIXELS:
+                raise MediaError(item, f"has frames of more than {MAX_PIXELS:,} pixels, the limit")
+            yield frame
+
+
+def _stamp(frame: VideoFrame) -> int:
+    stamp = frame.dts if frame.pts is None else frame.pts
+    assert stamp is not None
+    return stamp
+
+
+def _pictures(
+    item: Item, frames: Sequence[VideoFrame], size: tuple[int, int] | None, count: int
+) -> ByteArray:
+    """uint8 [frames, height, width, 3]; a frame of another size than the first is made like it."""
+    first = _rgb(frames[0])
+    height, width = size or first.shape[:2]
+    if count * height * width * 3 > MAX_CLIP_BYTES:
+        raise MediaError(
+            item,
+            f"would fill {count} frames of {height} x {width} pixels, more than "
+            f"{MAX_CLIP_BYTES >> 20:,} MiB; ask for fewer or smaller ones",
+        )
+    return np.stack([_resized(_rgb(frame), (height, width)) for frame in frames])
+
+
+def _rgb(frame: VideoFrame) -> ByteArray:
+    """uint8 [height, width, 3], turned as the video's display matrix says."""
+    return np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+
+
+def _resized(picture: ByteArray, size: tuple[int, int]) -> ByteArray:
+    height, width = size
+    if picture.shape[:2] == size:
+        return picture
+    pixels = Image.fromarray(np.ascontiguousarray(picture))
+    return np.asarray(pixels.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _checked(item: Item, clip: ByteArray | Sound | Clip) -> Clip:
+    if not isinstance(clip, Clip):
+        what = "sound" if isinstance(clip, Sound) else "picture"
+        raise MediaError(item, f"holds a {what}, not a video")
+    frames, seconds = clip.frames, clip.seconds
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or not frames.size:
+        raise MediaError(
+            item,
+            f"is {frames.dtype} {list(frames.shape)}; a clip is uint8 [frames, height, width, 3]",
+        )
+    if seconds.shape != frames.shape[:1] or np.any(np.diff(seconds) < 0):
+        raise MediaError(item, f"has {list(seconds.shape)} times that do not fit or do not ascend")
+    return clip
+
+
+def _sampled(clip: Clip, sampling: FrameSampling, size: tuple[int, int] | None) -> Clip:
+    """As from a file; the last frame is taken to last as long as the frames usually do."""
+    seconds = clip.seconds - clip.seconds[0]
+    gap = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
+    times = sampling.times(float(seconds[-1]) + gap)
+    chosen = np.abs(times[:, None] - seconds[None, :]).argmin(axis=1)
+    frames = clip.frames[chosen]
+    if size is not None:
+        frames = np.stack([_resized(frame, size) for frame in frames])
+    return Clip(frames, seconds[chosen])

@@ -10,10 +10,24 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Protocol
 
 from datasets.twins.scenes import Relation, Scene, relation
 
 ATTRIBUTES = ("shape", "colour", "size", "fill")
+
+
+class Attributes(Protocol):
+    """What an object has that can be told of it; a size may change and then has no word."""
+
+    @property
+    def shape(self) -> str: ...
+    @property
+    def colour(self) -> str: ...
+    @property
+    def size(self) -> str | None: ...
+    @property
+    def fill(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,7 @@ def fits(meaning: Meaning, scene: Scene) -> bool:
     if meaning.count not in (None, len(scene.objects)):
         return False
     candidates = [
-        {place for place, shape in enumerate(scene.objects) if _agrees(mention, shape)}
+        {place for place, shape in enumerate(scene.objects) if agrees(mention, shape)}
         for mention in meaning.mentions
     ]
     if not all(candidates):
@@ -65,19 +79,21 @@ def fits(meaning: Meaning, scene: Scene) -> bool:
     )
 
 
-def _agrees(mention: Mention, shape: object) -> bool:
+def agrees(mention: Mention, shape: Attributes) -> bool:
+    """Whether an object has all that is said of it."""
     return all(getattr(mention, name) in (None, getattr(shape, name)) for name in ATTRIBUTES)
 
 
 def claims(meaning: Meaning) -> list[str]:
     """The words of a meaning without their bindings, sorted, repeated where said twice."""
-    words = [value for mention in meaning.mentions for value in _said(mention)]
+    words = [value for mention in meaning.mentions for value in said_of(mention)]
     words += [str(said) for _, said, _ in meaning.relations]
     words += [] if meaning.background is None else [meaning.background]
     return sorted(words)
 
 
-def _said(mention: Mention) -> list[str]:
+def said_of(mention: Mention) -> list[str]:
+    """The words of a mention, without synonyms."""
     values = (getattr(mention, name) for name in ATTRIBUTES)
     return [value for value in values if value is not None]
 
@@ -148,8 +164,8 @@ RELATION_WORDS: dict[Relation, tuple[str, ...]] = {
 COUNT_WORDS = {2: "Two", 3: "Three", 4: "Four"}
 
 
-def _mention(scene: Scene, place: int, rng: random.Random) -> Mention:
-    shape = scene.objects[place]
+def notice(shape: Attributes, rng: random.Random) -> Mention:
+    """Some of what can be said of an object: nearly always its shape and its colour."""
     says_shape = rng.random() < 0.94
     says_colour = not says_shape or rng.random() < 0.9
     says_size = rng.random() < 0.12
@@ -162,7 +178,8 @@ def _mention(scene: Scene, place: int, rng: random.Random) -> Mention:
     )
 
 
-def _noun_phrase(mention: Mention, rng: random.Random) -> str:
+def noun_phrase(mention: Mention, rng: random.Random) -> str:
+    """A mention in words, with an indefinite article: "a big red disc"."""
     noun = "shape" if mention.shape is None else rng.choice(SHAPE_WORDS[mention.shape])
     words = []
     tail = ""
@@ -207,8 +224,8 @@ def _ground(scene: Scene, rng: random.Random, share: float) -> tuple[str | None,
 def _pair(scene: Scene, rng: random.Random) -> Caption:
     """Two objects and their relation, in one of several constructions."""
     first, said, second = rng.choice(_related(scene))
-    mentions = (_mention(scene, first, rng), _mention(scene, second, rng))
-    a, b = (_noun_phrase(mention, rng) for mention in mentions)
+    mentions = (notice(scene.objects[first], rng), notice(scene.objects[second], rng))
+    a, b = (noun_phrase(mention, rng) for mention in mentions)
     background, ground = _ground(scene, rng, 0.85)
     words = rng.choice(RELATION_WORDS[said])
     forms = [f"{a} {words} {b}", f"{a} is {words} {b}", f"there is {a} {words} {b}"]
@@ -247,8 +264,8 @@ def _chain(scene: Scene, rng: random.Random) -> Caption:
         return _pair(scene, rng)
     third, also, anchor = further[0]
     places = (first, second, third)
-    mentions = tuple(_mention(scene, place, rng) for place in places)
-    a, b, c = (_noun_phrase(mention, rng) for mention in mentions)
+    mentions = tuple(notice(scene.objects[place], rng) for place in places)
+    a, b, c = (noun_phrase(mention, rng) for mention in mentions)
     at = places.index(anchor)
     back = _short_phrase(mentions[at])
     words, more = rng.choice(RELATION_WORDS[said]), rng.choice(RELATION_WORDS[also])
@@ -268,9 +285,9 @@ def _listing(scene: Scene, rng: random.Random) -> Caption:
     """Every object, without a relation."""
     places = list(range(len(scene.objects)))
     rng.shuffle(places)
-    mentions = tuple(_mention(scene, place, rng) for place in places)
+    mentions = tuple(notice(scene.objects[place], rng) for place in places)
     background, ground = _ground(scene, rng, 0.8)
-    *most, last = (_noun_phrase(mention, rng) for mention in mentions)
+    *most, last = (noun_phrase(mention, rng) for mention in mentions)
     count = None
     objects = f"{', '.join(most)} and {last}"
     if rng.random() < 0.2:

@@ -21,6 +21,7 @@ SIDE = 96
 SCALE = 2
 
 Colour = tuple[int, int, int]
+Corners = list[tuple[float, float]]
 FloatArray = npt.NDArray[np.float64]
 
 PAINT: dict[str, Colour] = {
@@ -47,31 +48,50 @@ def render(scene: Scene, rng: random.Random) -> Image.Image:
 
 def _draw_shape(picture: Image.Image, shape: Shape, rng: random.Random) -> None:
     side = picture.width
-    outline = _outline(shape, math.radians(rng.uniform(-9.0, 9.0)), side)
-    paint = _jitter(PAINT[shape.colour], rng)
-    draw = ImageDraw.Draw(picture)
+    turn = math.radians(rng.uniform(-9.0, 9.0))
+    corners = outline(shape.shape, (shape.x, shape.y), shape.radius, turn, side)
+    paint = jitter(PAINT[shape.colour], rng)
     if shape.fill == "outlined":
-        stroke = max(4, round(0.24 * shape.radius * side))
-        draw.line([*outline, *outline[:2]], fill=paint, width=stroke, joint="curve")
+        draw_hollow(picture, corners, paint, shape.radius)
         return
-    rim = max(2, round(0.011 * side))
-    draw.polygon(outline, fill=paint, outline=_edge(paint), width=rim)
+    draw_solid(picture, corners, paint)
     if shape.fill != "solid":
         marks = _stripes(shape, side, rng) if shape.fill == "striped" else _dots(shape, side, rng)
         inner = Image.new("L", (side, side), 0)
-        ImageDraw.Draw(inner).polygon(outline, fill=255, outline=0, width=rim)
+        ImageDraw.Draw(inner).polygon(corners, fill=255, outline=0, width=_rim(side))
         picture.paste(_mark_colour(shape.colour), mask=_intersect(inner, marks))
 
 
-def _outline(shape: Shape, turn: float, side: int) -> list[tuple[float, float]]:
+def draw_solid(picture: Image.Image, corners: Corners, paint: Colour) -> None:
+    """Fill a form, with a darker rim."""
+    edge, width = _edge(paint), _rim(picture.width)
+    ImageDraw.Draw(picture).polygon(corners, fill=paint, outline=edge, width=width)
+
+
+def draw_hollow(picture: Image.Image, corners: Corners, paint: Colour, radius: float) -> None:
+    """Draw a form's outline alone, as thick as suits its ``radius`` (a fraction of the side)."""
+    stroke = max(4, round(0.24 * radius * picture.width))
+    closed = [*corners, *corners[:2]]
+    ImageDraw.Draw(picture).line(closed, fill=paint, width=stroke, joint="curve")
+
+
+def outline(
+    form: str, centre: tuple[float, float], radius: float, turn: float, side: int
+) -> Corners:
+    """The corners of a form in pixels; ``turn`` in radians, the others fractions of the side."""
     cos, sin = math.cos(turn), math.sin(turn)
+    x, y = centre
     return [
         (
-            side * (shape.x + shape.radius * (px * cos - py * sin)),
-            side * (shape.y + shape.radius * (px * sin + py * cos)),
+            side * (x + radius * (px * cos - py * sin)),
+            side * (y + radius * (px * sin + py * cos)),
         )
-        for px, py in FORMS[shape.shape]
+        for px, py in FORMS[form]
     ]
+
+
+def _rim(side: int) -> int:
+    return max(2, round(0.011 * side))
 
 
 def _ring(count: int, radius: float = 1.0, start: float = 0.0) -> list[tuple[float, float]]:
@@ -113,7 +133,8 @@ FORMS: dict[str, list[tuple[float, float]]] = {
 }
 
 
-def _jitter(colour: Colour, rng: random.Random) -> Colour:
+def jitter(colour: Colour, rng: random.Random) -> Colour:
+    """A paint near the given one."""
     hue, light, full = colorsys.rgb_to_hls(*(channel / 255 for channel in colour))
     hue = (hue + rng.uniform(-0.01, 0.01)) % 1.0
     light = min(1.0, max(0.0, light + rng.uniform(-0.04, 0.04)))
@@ -170,7 +191,7 @@ def _picture(values: FloatArray) -> Image.Image:
 
 
 def _flat(colour: Colour, side: int, rng: random.Random) -> FloatArray:
-    return np.ones((side, side, 3)) * np.array(_jitter(colour, rng), dtype=np.float64)
+    return np.ones((side, side, 3)) * np.array(jitter(colour, rng), dtype=np.float64)
 
 
 def _grey(side: int, rng: random.Random) -> Image.Image:
@@ -245,10 +266,14 @@ GROUND: dict[str, Callable[[int, random.Random], Image.Image]] = {
 
 def _shade(picture: Image.Image, rng: random.Random) -> Image.Image:
     """Light falling off to one side, and grain."""
+    light = light_from_one_side(picture.width, rng)
+    return _picture(np.asarray(picture) * light + _noise(picture.width, rng, rng.uniform(1.0, 3.5)))
+
+
+def light_from_one_side(side: int, rng: random.Random) -> FloatArray:
+    """A factor for each pixel [side, side, 1]."""
     angle, depth = rng.uniform(0, 2 * math.pi), rng.uniform(0.0, 0.14)
-    rows, columns = _grid(picture.width)
+    rows, columns = _grid(side)
     slope = ((columns - SIDE / 2) * math.cos(angle) + (rows - SIDE / 2) * math.sin(angle)) / SIDE
-    light = rng.uniform(0.93, 1.05) + depth * slope
-    return _picture(
-        np.asarray(picture) * light[:, :, None] + _noise(picture.width, rng, rng.uniform(1.0, 3.5))
-    )
+    light: FloatArray = rng.uniform(0.93, 1.05) + depth * slope[:, :, None]
+    return light

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -35,6 +35,8 @@ RADIUS = {"small": (0.135, 0.15), "large": (0.205, 0.225)}
 MARGIN = 0.02
 HOLLOWS = ("circle", "square", "heart")
 DOMINANCE = 1.35
+# Weights of the number of objects.
+SPARSE = {2: 55, 3: 37, 4: 8}
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,9 @@ def relation(scene: Scene, first: int, second: int) -> Relation | None:
     return None
 
 
-def sample_scene(rng: random.Random) -> Scene:
-    """Draw a scene of two to four objects with different colours."""
-    count = rng.choices((2, 3, 4), weights=(55, 37, 8))[0]
+def sample_scene(rng: random.Random, crowd: Mapping[int, float] = SPARSE) -> Scene:
+    """Draw a scene of two to four objects with different colours; ``crowd`` weighs how many."""
+    count = rng.choices(tuple(crowd), weights=tuple(crowd.values()))[0]
     attached = rng.random() < 0.4
     while True:
         kinds = _sample_kinds(rng, count)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from datasets.annotations import Annotated, AnnotatedItem, count, usable
 from datasets.base import (
     Dataset,
@@ -19,6 +21,7 @@ from datasets.base import (
     Query,
 )
 from datasets.digest import dataset_digest
+from datasets.near_duplicates import near_duplicates
 from datasets.protocol_card import achieved
 from datasets.verify import Verified, verify
 
@@ -101,7 +104,7 @@ def dataset_of(annotated: Annotated, labels: Labels, verified: Verified) -> Data
             *_skipped_note(verified.gaps),
             *gap_notes,
             *_caption_notes(kept, test, cap),
-            *_duplicate_notes(queries, used, verified.digests),
+            *_duplicate_notes(queries, used, verified),
         ),
     )
 
@@ -165,9 +168,10 @@ def _caption_notes(
 
 
 def _duplicate_notes(
-    queries: Sequence[Query], used: Sequence[AnnotatedItem], content: Mapping[str, str]
+    queries: Sequence[Query], used: Sequence[AnnotatedItem], verified: Verified
 ) -> list[str]:
     notes = []
+    content = verified.digests
     texts = Counter(query.text for query in queries)
     repeated = sum(times for times in texts.values() if times > 1)
     if repeated:
@@ -176,6 +180,10 @@ def _duplicate_notes(
     same = sum(times for times in gallery.values() if times > 1)
     if same:
         notes.append(f"{_number(same, 'gallery file')} byte for byte the same as another of them.")
+    if alike := _nearly_the_same(used, verified):
+        notes.append(
+            f"{_number(alike, 'gallery file')} nearly the same as another of them to eye or ear."
+        )
     learned = {content[item.id] for item in used if item.split != "test"}
     leaked = sum(times for digest, times in gallery.items() if digest in learned)
     if leaked:
@@ -184,6 +192,16 @@ def _duplicate_notes(
             "the test is easier than it looks."
         )
     return notes
+
+
+def _nearly_the_same(used: Sequence[AnnotatedItem], verified: Verified) -> int:
+    """How many contents of the gallery are near duplicates of another, the same bytes aside."""
+    signatures = {
+        verified.digests[item.id]: verified.signatures[item.id]
+        for item in used
+        if item.split == "test" and item.id in verified.signatures
+    }
+    return int(near_duplicates(np.array(list(signatures.values()), np.uint64)).sum())
 
 
 def _number(count: int, what: str) -> str:

@@ -12,11 +12,14 @@ from pathlib import Path
 from datasets.base import DatasetError
 
 _LOG = logging.getLogger(__name__)
+# A table has a name of its own for what it holds: one of another layout is begun anew.
 _TABLE = """
-CREATE TABLE IF NOT EXISTS verified (
-    path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL
+CREATE TABLE IF NOT EXISTS verified_signed (
+    path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    digest TEXT NOT NULL, signature BLOB
 ) WITHOUT ROWID
 """
+_OLDER = "DROP TABLE IF EXISTS verified"
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,19 @@ class Stamp:
         return Stamp(path.absolute(), status.st_size, status.st_mtime_ns)
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a file holds: a hash of its bytes, and what it looks or sounds like.
+
+    signature  64 bits (see ``datasets.media.signatures``); None where it has too few features
+    """
+
+    digest: str
+    signature: int | None
+
+
 class VerifiedFiles:
-    """Content digests of files that decoded whole, on disk under ``folder``.
+    """The contents of files that decoded whole, on disk under ``folder``.
 
     A file that was changed since (another size or time) is not known. Several processes may use
     one folder. A store that is damaged is begun anew: it only saves time.
@@ -55,20 +69,32 @@ class VerifiedFiles:
             path.replace(path.with_suffix(".damaged"))
             self._connection = _connect(path)
 
-    def get(self, stamp: Stamp) -> str | None:
-        """The content digest of an unchanged file, None where it is not known."""
+    def get(self, stamp: Stamp) -> Content | None:
+        """The content of an unchanged file, None where it is not known."""
         row = self._connection.execute(
-            "SELECT digest FROM verified WHERE path = ? AND size = ? AND mtime_ns = ?",
+            "SELECT digest, signature FROM verified_signed"
+            " WHERE path = ? AND size = ? AND mtime_ns = ?",
             (os.fsencode(stamp.path), stamp.size, stamp.mtime_ns),
         ).fetchone()
-        return None if row is None else str(row[0])
+        if row is None:
+            return None
+        return Content(str(row[0]), None if row[1] is None else int.from_bytes(row[1]))
 
-    def add(self, verified: Iterable[tuple[Stamp, str]]) -> None:
-        """Store digests at once; what was known of these paths is replaced."""
+    def add(self, verified: Iterable[tuple[Stamp, Content]]) -> None:
+        """Store contents at once; what was known of these paths is replaced."""
+        rows = [
+            (
+                os.fsencode(stamp.path),
+                stamp.size,
+                stamp.mtime_ns,
+                content.digest,
+                None if content.signature is None else content.signature.to_bytes(8),
+            )
+            for stamp, content in verified
+        ]
         with self._connection:
             self._connection.executemany(
-                "INSERT OR REPLACE INTO verified VALUES (?, ?, ?, ?)",
-                [(os.fsencode(s.path), s.size, s.mtime_ns, digest) for s, digest in verified],
+                "INSERT OR REPLACE INTO verified_signed VALUES (?, ?, ?, ?, ?)", rows
             )
 
     def close(self) -> None:
@@ -78,7 +104,9 @@ class VerifiedFiles:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=60)
     try:
-        connection.execute(_TABLE)
+        with connection:
+            connection.execute(_OLDER)
+            connection.execute(_TABLE)
         state = connection.execute("PRAGMA quick_check").fetchone()[0]
         if state != "ok":
             raise sqlite3.DatabaseError(state)

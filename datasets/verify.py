@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,34 +17,36 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from datasets.base import Gap, Item
-from datasets.media.files import MediaError, read_bytes
-from datasets.media.images import decode_image, load_image
+from datasets.base import Clip, Gap, Item, Modality, Sound
+from datasets.media.files import MediaError, open_file
+from datasets.media.images import load_image
+from datasets.media.signatures import picture_signature, sound_signature
 from datasets.ordered_pool import ordered_map
-from datasets.verified_files import Stamp, VerifiedFiles
+from datasets.verified_files import Content, Stamp, VerifiedFiles
 
 BATCH = 512
+PART = 1 << 20
 
 
 @dataclass(frozen=True)
 class Verified:
     """The verdict on a dataset's media.
 
-    digests  item id -> hash of the file's bytes, for every item that can be decoded
-    gaps     the others, in the order of the items
+    digests     item id -> hash of the file's bytes, for every item that can be decoded
+    gaps        the others, in the order of the items
+    signatures  item id -> 64 bits, of the items that have one (see ``datasets.media.signatures``)
     """
 
     digests: Mapping[str, str]
     gaps: tuple[Gap, ...]
+    signatures: Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class _Verdict:
     item: Item
     stamp: Stamp | None
-    digest: str
-    reason: str
-    missing: bool = False
+    content: Content | MediaError
 
 
 def verify(
@@ -52,29 +54,36 @@ def verify(
 ) -> Verified:
     """Decode every item whole in ``workers`` threads, with a progress bar.
 
-    Files that decoded are remembered under ``cache / "verified"`` and are not decoded again
-    while they keep path, size and time of change. A run that is stopped keeps what it did.
+    A picture is decoded at once, a sound block by block, a video frame by frame, up to the limits
+    in size that the decoders state. Files that decoded are remembered under
+    ``cache / "verified"`` and are not decoded again while they keep path, size and time of
+    change. A run that is stopped keeps what it did.
     """
-    digests: dict[str, str] = {}
+    contents: dict[str, Content] = {}
     gaps: list[Gap] = []
     with closing(VerifiedFiles(cache / "verified")) as known:
         fresh = []
         for item in items:
-            digest = _known_digest(item, known)
-            if digest is None:
+            if (remembered := _known_content(item, known)) is None:
                 fresh.append(item)
             else:
-                digests[item.id] = digest
+                contents[item.id] = remembered
         for verdict in _judge(fresh, known, workers, label):
-            if verdict.reason:
-                path = Path(str(verdict.item.media))
-                gaps.append(Gap(verdict.item.id, path, verdict.reason, verdict.missing))
+            item, content = verdict.item, verdict.content
+            if isinstance(content, MediaError):
+                gaps.append(Gap(item.id, Path(str(item.media)), content.reason, content.missing))
             else:
-                digests[verdict.item.id] = verdict.digest
-    return Verified(digests, tuple(gaps))
+                contents[item.id] = content
+    digests = {name: content.digest for name, content in contents.items()}
+    signatures = {
+        name: content.signature
+        for name, content in contents.items()
+        if content.signature is not None
+    }
+    return Verified(digests, tuple(gaps), signatures)
 
 
-def _known_digest(item: Item, known: VerifiedFiles) -> str | None:
+def _known_content(item: Item, known: VerifiedFiles) -> Content | None:
     if not isinstance(item.media, Path):
         return None
     try:
@@ -90,14 +99,14 @@ def _judge(
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
-    decoded: list[tuple[Stamp, str]] = []
+    decoded: list[tuple[Stamp, Content]] = []
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(f"Verifying {label}", total=len(items))
         try:
             for verdict in ordered_map(_verdict, items, workers):
                 bar.advance(task)
-                if verdict.stamp is not None and verdict.digest:
-                    decoded.append((verdict.stamp, verdict.digest))
+                if verdict.stamp is not None and isinstance(verdict.content, Content):
+                    decoded.append((verdict.stamp, verdict.content))
                 if len(decoded) >= BATCH:
                     known.add(decoded)
                     decoded.clear()
@@ -108,16 +117,51 @@ def _judge(
 
 def _verdict(item: Item) -> _Verdict:
     try:
-        if not isinstance(item.media, Path):
-            pixels = load_image(item)
-            return _Verdict(item, None, _hash(f"{pixels.shape}".encode() + pixels.tobytes()), "")
-        stamp = Stamp.of(item.media) if item.media.is_file() else None
-        content = read_bytes(item)
-        decode_image(item, content)
-        return _Verdict(item, stamp, _hash(content), "")
+        media = item.media
+        stamp = Stamp.of(media) if isinstance(media, Path) and media.is_file() else None
+        signature = _SIGNATURES[item.modality](item)
+        return _Verdict(item, stamp, Content(_digest(item), signature))
     except MediaError as error:
-        return _Verdict(item, None, "", error.reason, error.missing)
+        return _Verdict(item, None, error)
 
 
-def _hash(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+def _image_signature(item: Item) -> int | None:
+    return picture_signature(load_image(item))
+
+
+# FFmpeg and libsndfile are loaded for a dataset that needs them.
+def _audio_signature(item: Item) -> int | None:
+    from datasets.media.sounds import sound_blocks
+
+    return sound_signature(sound_blocks(item))
+
+
+def _video_signature(item: Item) -> int | None:
+    from datasets.media.videos import middle_of_whole
+
+    return picture_signature(middle_of_whole(item))
+
+
+# Each decodes the item whole.
+_SIGNATURES: dict[Modality, Callable[[Item], int | None]] = {
+    "image": _image_signature,
+    "audio": _audio_signature,
+    "video": _video_signature,
+}
+
+
+def _digest(item: Item) -> str:
+    """32 hexadecimal digits over the bytes of a file, or over what an item holds in memory."""
+    state = hashlib.blake2b(digest_size=16)
+    match item.media:
+        case Path():
+            with open_file(item) as stream:
+                while part := stream.read(PART):
+                    state.update(part)
+        case Sound(samples, rate):
+            state.update(f"{samples.shape} {rate}".encode() + samples.tobytes())
+        case Clip(frames, seconds):
+            state.update(f"{frames.shape}".encode() + frames.tobytes() + seconds.tobytes())
+        case pixels:
+            state.update(f"{pixels.shape}".encode() + pixels.tobytes())
+    return state.hexdigest()

@@ -31,8 +31,8 @@ class FrameSampling:
     def times(self, duration_seconds: float) -> SecondsArray:
         """Seconds from the beginning, float64 [count], ascending, 0 to the duration."""
         if self.spread == "ends":
-            return np.arange(self.count) * (duration_seconds / max(1, self.count - 1))
-        return (np.arange(self.count) + 0.5) * (duration_seconds / self.count)
+            return np.linspace(0.0, duration_seconds, self.count).astype(np.float64)
+        return (np.arange(self.count, dtype=np.float64) + 0.5) * (duration_seconds / self.count)
 
 
 @dataclass(frozen=True)

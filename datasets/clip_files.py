@@ -38,25 +38,30 @@ def place_clips(
     item's modality: the stem as it stands, then without outer white space in Unicode NFC, then
     with ``_`` for ``:``. Of two folders a split's own, as ``split_folders`` names it, comes
     first; that of another split is never looked into. A file that two items would have is
-    neither's. An item without a file keeps the path where it should lie. Each folder is listed
+    neither's. An item without a file gets the path where it should lie. Each folder is listed
     once and no file is opened.
     """
     named = split_folders or {}
-    existing = [one for one in _media_folders(folder, media) if one.is_dir()]
+    folder = folder.absolute()
+    existing = [one for one in dict.fromkeys(media_folders(folder, media)) if one.is_dir()]
     listings: dict[tuple[Path, Modality], dict[str, str]] = {}
     indexes: dict[tuple[Split, Modality], _Index] = {}
     found: list[Path | None] = []
     for one in wanted:
         key = (one.item.split, one.item.modality)
         if key not in indexes:
-            indexes[key] = _index(_of_split(existing, named, key[0]), key[1], listings)
+            theirs = _of_split(existing, folder, named, key[0])
+            indexes[key] = _index(theirs, key[1], listings)
         found.append(indexes[key].find(one.stems))
     claims = Counter(path for path in found if path is not None)
     placed = []
     for one, path in zip(wanted, found, strict=True):
-        own = path if path is not None and claims[path] == 1 else None
-        expected = indexes[one.item.split, one.item.modality].folder or folder.absolute()
-        placed.append(replace(one.item, path=own or expected / one.item.path.name))
+        if path is None:
+            expected = indexes[one.item.split, one.item.modality].folder or folder
+            path = expected / one.item.path.name
+        elif claims[path] > 1:
+            path = folder / named.get(one.item.split, "") / one.item.path.name
+        placed.append(replace(one.item, path=path))
     return tuple(placed), _note(claims)
 
 
@@ -65,20 +70,22 @@ def _note(claims: Counter[Path]) -> tuple[str, ...]:
     if not shared:
         return ()
     return (
-        f"{len(shared):,} files could each be of several items and are used for none, "
+        f"Files that could each be of several items, and are used for none: {len(shared):,}, "
         f"e.g. {shared[0].name}.",
     )
 
 
-def _media_folders(folder: Path, media: Sequence[str]) -> list[Path]:
-    return list(dict.fromkeys(media_folders(folder.absolute(), media)))
-
-
-def _of_split(folders: Sequence[Path], named: Mapping[Split, str], split: Split) -> list[Path]:
+def _of_split(
+    folders: Sequence[Path], root: Path, named: Mapping[Split, str], split: Split
+) -> list[Path]:
+    """The folders that may hold a split's files: its own first, none of another split."""
     own = named.get(split)
     others = set(named.values()) - {own}
-    fitting = [one for one in folders if one.name not in others and one.parent.name not in others]
-    return sorted(fitting, key=lambda one: own is not None and one.name != own)
+    parts = {one: one.relative_to(root).parts for one in folders}
+    return sorted(
+        (one for one in folders if others.isdisjoint(parts[one])),
+        key=lambda one: own not in parts[one],
+    )
 
 
 @dataclass(frozen=True)

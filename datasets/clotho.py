@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from datasets.annotation_forms import missing_split
 from datasets.annotations import Annotated, AnnotatedItem, Split
 from datasets.base import DatasetError
 from datasets.clip_files import Wanted, place_clips
@@ -29,6 +30,7 @@ SPLITS: dict[Split, str] = {
     "test": "evaluation",
 }
 VALIDATION_ITEMS = 1045
+LICENCES_SHOWN = 8
 _FOLDERS = (".", "clotho_csv_files", "annotations")
 
 
@@ -63,7 +65,7 @@ def _whole(
 ) -> tuple[tuple[AnnotatedItem, ...], tuple[str, ...]]:
     learned = parts.get("train")
     if learned is None:
-        note = f"{_table('train')} was not found beside {test.name}: there is nothing to train on."
+        note = missing_split(_table("train"), test.name, "train")
         return (*parts.get("validation", ()), *parts["test"]), (note,)
     if "validation" in parts:
         return (*learned, *parts["validation"], *parts["test"]), ()
@@ -87,5 +89,7 @@ def _licences(folder: Path) -> tuple[str, ...]:
         return (f"The licences of the single sounds were not counted: {error}.",)
     if not total:
         return ()
-    counts = ", ".join(f"{name or 'none stated'} {times:,}" for name, times in total.most_common())
-    return (f"Licences of the single sounds, by clotho_metadata_*.csv: {counts}.",)
+    counts = [f"{name or 'none stated'} {times:,}" for name, times in total.most_common()]
+    if len(counts) > LICENCES_SHOWN:
+        counts[LICENCES_SHOWN:] = [f"and {len(counts) - LICENCES_SHOWN:,} others"]
+    return (f"Licences of the single sounds, by clotho_metadata_*.csv: {', '.join(counts)}.",)

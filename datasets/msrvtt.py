@@ -39,16 +39,14 @@ class _Files:
     """The files of one protocol.
 
     test      names the test split: the list of 1k-A, or the captions of the release's own split
-    train     the training list, None where it is not found or the captions say the split
+    train     the training list of 1k-A, None where it is not found
     captions  the files of the captions, none where they are not found
-    whole     whether nothing is missing
     """
 
     protocol: Protocol
     test: Path
     train: Path | None
     captions: tuple[Path, ...]
-    whole: bool
 
 
 def find(folder: Path, card: ProtocolCard) -> Path | None:
@@ -70,25 +68,28 @@ def read(folder: Path, card: ProtocolCard) -> Annotated:
 
 
 def _files(folder: Path, card: ProtocolCard) -> _Files | None:
-    """The first protocol with all of its files, else the first whose test split is found."""
+    """The first protocol whose lists and captions are found, else the first with a test split.
+
+    So the split of the release itself is never read in place of 1k-A for want of a training list.
+    """
     captions = _captions(folder)
     found = [
         files
         for protocol in card.protocols
         if (files := _files_of(folder, protocol, captions)) is not None
     ]
-    return next((files for files in found if files.whole), next(iter(found), None))
+    listed = (files for files in found if files.train is not None and files.captions)
+    return next(listed, next(iter(found), None))
 
 
 def _files_of(folder: Path, protocol: Protocol, captions: tuple[Path, ...]) -> _Files | None:
     if protocol.variant == "full":
         names = {names[-1] for names in CAPTIONS}
         test = next((path for path in captions if path.name in names), None)
-        return None if test is None else _Files(protocol, test, None, captions, True)
+        return None if test is None else _Files(protocol, test, None, captions)
     test = find_file(folder, TEST_LIST, _FOLDERS)
     train = find_file(folder, _train_list(protocol), _FOLDERS)
-    whole = train is not None and bool(captions)
-    return None if test is None else _Files(protocol, test, train, captions, whole)
+    return None if test is None else _Files(protocol, test, train, captions)
 
 
 def _train_list(protocol: Protocol) -> str:
@@ -134,7 +135,7 @@ def _listed(
         AnnotatedItem(name, "test", Path(f"{name}.mp4"), sentences, "video")
         for name, sentences in msrvtt_lists.queries(files.test).items()
     )
-    if not files.whole or files.train is None:
+    if files.train is None or not files.captions:
         return test, (_nothing_to_learn(files),)
     listed = msrvtt_lists.video_ids(files.train)
     learned = [_item(videos[name], "train") for name in listed if name in videos]

@@ -65,7 +65,7 @@ def read(folder: Path, card: ProtocolCard) -> Annotated:
     wanted = [Wanted(item, (item.id,)) for item in items]
     placed, placing = place_clips(wanted, folder, card.media)
     notes = (
-        f"The captions are those of {source.name}.",
+        *_source_note(source, card),
         *(missing_split(lists[s].name, test.name, s) for s in lists if s not in there),
         *placing,
     )
@@ -88,6 +88,12 @@ def _source(folder: Path, card: ProtocolCard) -> _Source:
         name = ", ".join(path.name for path in sentences)
         return _Source(name, msvd_captions.from_sentences(sentences, mapping))
     raise DatasetError(_no_captions(folder, card))
+
+
+def _source_note(source: _Source, card: ProtocolCard) -> tuple[str, ...]:
+    if source.name in card.protocols[0].annotations:
+        return ()
+    return (f"The captions are those of {source.name}.",)
 
 
 def _no_captions(folder: Path, card: ProtocolCard) -> str:

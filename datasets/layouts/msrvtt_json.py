@@ -7,6 +7,7 @@ CVPR 2016.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from datasets.annotations import clean_text
 from datasets.base import DatasetError
 from datasets.layouts.json_file import read_object
+
+_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ def parse(path: Path) -> tuple[Video, ...]:
     for i, sentence in enumerate(table["sentences"]):
         where = f"{path}, sentences[{i}]"
         match sentence:
-            case {"video_id": str(name), "caption": str(text)}:
+            case {"video_id": str(video), "caption": str(text)}:
+                name = video_id(video, where)
                 if name not in captions:
                     raise DatasetError(f"{where}: {name!r} is not among the videos")
                 captions[name].append(clean_text(text, where))
@@ -45,13 +49,21 @@ def parse(path: Path) -> tuple[Video, ...]:
     return tuple(Video(name, split, tuple(captions[name])) for name, split in splits.items())
 
 
+def video_id(text: str, where: str) -> str:
+    """The id of a video, which also names its file. Raises DatasetError, naming ``where``."""
+    name = text.strip()
+    if not _ID.fullmatch(name):
+        raise DatasetError(f"{where}: {text!r} is not the id of a video")
+    return name
+
+
 def _splits(videos: list[Any], path: Path) -> dict[str, str]:
     splits: dict[str, str] = {}
     for i, video in enumerate(videos):
         where = f"{path}, videos[{i}]"
         match video:
-            case {"video_id": str(name), "split": str(split)}:
-                pass
+            case {"video_id": str(text), "split": str(split)}:
+                name = video_id(text, where)
             case _:
                 raise DatasetError(f"{where} has no 'video_id' or no 'split'")
         if name in splits:

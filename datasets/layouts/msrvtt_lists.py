@@ -12,6 +12,7 @@ from pathlib import Path
 from datasets.annotations import Caption, clean_text
 from datasets.base import DatasetError
 from datasets.layouts.csv_table import read_table
+from datasets.layouts.msrvtt_json import video_id
 
 
 def queries(path: Path) -> dict[str, tuple[Caption, ...]]:
@@ -27,7 +28,8 @@ def queries(path: Path) -> dict[str, tuple[Caption, ...]]:
             raise DatasetError(f"{row.where}: key {key!r} stands twice")
         keys.add(key)
         sentence = Caption(key, clean_text(row.fields["sentence"], row.where))
-        asked.setdefault(row.fields["video_id"].strip(), []).append(sentence)
+        video = video_id(row.fields["video_id"], row.where)
+        asked.setdefault(video, []).append(sentence)
     return {name: tuple(sentences) for name, sentences in asked.items()}
 
 
@@ -35,7 +37,7 @@ def video_ids(path: Path) -> tuple[str, ...]:
     """The videos of a training list, in its order. Raises DatasetError naming the line."""
     ids: dict[str, None] = {}
     for row in read_table(path, ("video_id",)):
-        name = row.fields["video_id"].strip()
+        name = video_id(row.fields["video_id"], row.where)
         if name in ids:
             raise DatasetError(f"{row.where}: video {name!r} stands twice")
         ids[name] = None

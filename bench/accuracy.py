@@ -17,7 +17,7 @@ from rich.console import Console
 from bench import listing, terminal
 from bench.checkout import CHECKOUT
 from bench.devices import UnusableDevice, resolve_device
-from bench.plan import Loaded, Planned, plan
+from bench.plan import Loaded, Planned, not_loaded, plan
 from bench.runner import Outcome, RunOptions, run, skipped
 from bench.selection import UsageError, known_entry, parse_checkpoints, parse_seeds, split_names
 from bench.sources import DatasetSource
@@ -64,7 +64,10 @@ def chosen_retrievers(request: Request) -> list[str]:
 
 
 def chosen_sources(request: Request) -> list[DatasetSource]:
-    """What to load: the user's manifest, the named datasets, or every one that can be had."""
+    """What to load: the user's manifest, the named datasets, or every one that can be had.
+
+    Raises UnknownDataset, and DatasetError for an unknown variant.
+    """
 
     def source(name: str, manifest: Path | None = None) -> DatasetSource:
         return DatasetSource(
@@ -78,7 +81,7 @@ def chosen_sources(request: Request) -> list[DatasetSource]:
 
     names = split_names(request.dataset)
     for name in names:
-        datasets.entry(name)
+        datasets.card(name)
     found = [source(request.manifest.stem, request.manifest)] if request.manifest else []
     if names or found:
         return found + [source(name) for name in names]
@@ -92,19 +95,28 @@ def chosen_sources(request: Request) -> list[DatasetSource]:
 def make_plan(request: Request, store: ResultStore) -> list[Planned]:
     """Check everything that was asked for, load the datasets, and plan the cells.
 
-    Raises UsageError, UnusableDevice, UnknownRetriever, DatasetError.
+    A dataset that cannot be loaded ends the run where the user named it; where it was only one
+    of all, it stands in the plan as failed. Raises UsageError, UnusableDevice,
+    UnknownRetriever, DatasetError.
     """
     names = chosen_retrievers(request)
     checkpoints = parse_checkpoints(request.checkpoint, names)
     seeds = parse_seeds(request.seeds)
     sources = chosen_sources(request)
     device = resolve_device(request.device)
-    loaded = [Loaded(source, source.load()) for source in sources]
+    loaded, lost = [], []
+    for source in sources:
+        try:
+            loaded.append(Loaded(source, source.load()))
+        except DatasetError as problem:
+            if request.dataset or request.manifest:
+                raise
+            lost.append(not_loaded(source, problem))
 
     def settings_of(name: str, seed: int) -> Settings:
         return Settings(seed, device, request.cache, checkpoints[name])
 
-    return plan(loaded, names, seeds, settings_of, store)
+    return [*lost, *plan(loaded, names, seeds, settings_of, store)]
 
 
 def show_plan(planned: Sequence[Planned]) -> None:
@@ -177,14 +189,19 @@ def accuracy(
         typer.Option(
             "--all",
             help="Every dataset (the real one where it is found, else its synthetic twin) with "
-            "every retriever that is ready, unless --dataset or --retriever narrow it.",
+            "every retriever that is ready, unless --dataset or --retriever narrow it. A dataset "
+            "that cannot be loaded is listed as failed.",
         ),
     ] = False,
     show_list: Annotated[
         bool, typer.Option("--list", help="Show the retrievers and datasets with their state.")
     ] = False,
     dataset: Annotated[
-        str, typer.Option(help="Datasets, separated by commas.", metavar="NAME,NAME")
+        str,
+        typer.Option(
+            help="Datasets, separated by commas; a protocol's variant after a colon, as mscoco:1k.",
+            metavar="NAME,NAME",
+        ),
     ] = "",
     retriever: Annotated[
         str,
@@ -226,8 +243,8 @@ def accuracy(
         bool,
         typer.Option(
             "--dry-run",
-            help="Say what would run, be reused or be skipped, and why. Datasets are read, "
-            "nothing is trained.",
+            help="Say what would run, be reused or be skipped, and why. Datasets are read and "
+            "synthetic twins drawn; nothing is trained.",
         ),
     ] = False,
     skip_bad: Annotated[
@@ -268,8 +285,10 @@ def accuracy(
 ) -> None:
     """Measure Recall@1/5/10 and MRR@10, with 95 % intervals, and write a report.
 
+    Texts ask for their items, and items for their texts where the retriever can rank texts.
     Every result is stored as it is finished and reused by the next run; a run that was stopped
-    continues when it is started again. Exit status: 0 all done, 1 some cell failed, 2 the command
+    continues when it is started again. Exit status: 0 all done, 1 some cell or, with --all, some
+    dataset failed, 2 the command
     line or the data cannot be used, 130 interrupted.
     """
     try:

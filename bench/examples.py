@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image
 
 from bench.cells import Example, Hit
 from bench.metrics import IntArray, Ranks
 from bench.store import ResultStore
+from bench.thumbnails import thumbnail
 from datasets.base import Item, Query
-from datasets.media.images import load_image
 
 PER_OUTCOME = 8
 SHOWN = 5
-THUMBNAIL_PIXELS = 160
-THUMBNAIL_QUALITY = 80
 
 
 def sample(ranks: Ranks, seed: int, per_outcome: int = PER_OUTCOME) -> IntArray:
@@ -34,17 +30,6 @@ def sample(ranks: Ranks, seed: int, per_outcome: int = PER_OUTCOME) -> IntArray:
     return np.concatenate(drawn).astype(np.int64)
 
 
-def thumbnail(item: Item) -> bytes | None:
-    """A JPEG of at most THUMBNAIL_PIXELS a side; None for what is not a picture."""
-    if item.modality != "image":
-        return None
-    picture = Image.fromarray(load_image(item))
-    picture.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=THUMBNAIL_QUALITY)
-    return buffer.getvalue()
-
-
 def examples(
     chosen: IntArray,
     queries: Sequence[Query],
@@ -56,13 +41,14 @@ def examples(
     """The chosen queries with their right item and the first SHOWN places.
 
     top  a query's item id -> score, best first
+
+    Raises MediaError where an item cannot be shown.
     """
     pictures: dict[str, str] = {}
 
     def hit(item: str, score: float, query: Query) -> Hit:
         if item not in pictures:
-            jpeg = thumbnail(gallery[item])
-            pictures[item] = "" if jpeg is None else store.thumbnail(jpeg)
+            pictures[item] = store.thumbnail(thumbnail(gallery[item]))
         return Hit(item, score, pictures[item], item in query.relevant)
 
     found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -18,11 +19,17 @@ def choices(data_root: Path | None, cache: Path) -> RenderableType:
     settings = Settings(seed=0, device="cpu", cache=cache)
     systems = [(name, _retriever(name, settings)) for name in retrievers.names()]
     chosen = {choice.dataset: choice.reason for choice in loading.choose_all(data_root, cache)}
-    sets = [
-        (name, (datasets.entry(name).summary, chosen.get(name, "Drawn on first use.")))
-        for name in datasets.names()
-    ]
+    sets = [(name, _dataset(name, chosen, data_root)) for name in datasets.names()]
     return Group(terminal.choices("Retrievers", systems), terminal.choices("Datasets", sets))
+
+
+def _dataset(name: str, chosen: Mapping[str, str], data_root: Path | None) -> tuple[str, ...]:
+    entry, variants = datasets.entry(name), datasets.card(name).variants
+    return (
+        f"{entry.modality}; {entry.summary}",
+        f"Variants: {', '.join(f'{name}:{one}' for one in variants)}" if len(variants) > 1 else "",
+        chosen.get(name) or loading.locate(name, data_root).sentence,
+    )
 
 
 def _retriever(name: str, settings: Settings) -> tuple[str, ...]:

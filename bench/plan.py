@@ -11,7 +11,7 @@ from bench.cells import Cell, CellSpec
 from bench.code_digest import code_digest
 from bench.sources import DatasetSource
 from bench.store import ResultStore
-from datasets.base import Dataset
+from datasets.base import Dataset, DatasetError
 from retrievers import registry
 from retrievers.base import Adapter, Settings, WeightsAbsent
 
@@ -32,6 +32,7 @@ class Loaded:
 class Planned:
     """One cell of the plan.
 
+    protocol, retriever  "" where the dataset could not be loaded, which "fail" then says
     action  "run" it, "reuse" what is stored, "skip" it, or "fail": it cannot even be described
     reason  why it is skipped or fails, or how it failed the last time
     seed    None where the reason holds for every seed
@@ -50,8 +51,15 @@ class Planned:
 
     @property
     def title(self) -> str:
+        if not self.retriever:
+            return self.dataset
         seed = "" if self.seed is None else f", seed {self.seed}"
         return f"{self.retriever} on {self.dataset} ({self.protocol}){seed}"
+
+
+def not_loaded(source: DatasetSource, problem: DatasetError) -> Planned:
+    """What stands in the plan for a dataset that cannot be loaded."""
+    return Planned(source, source.name, "", "", "fail", str(problem))
 
 
 def plan(

@@ -67,7 +67,12 @@ def run(
 def skipped(outcomes: Sequence[Outcome]) -> list[Skipped]:
     """What was left without a stored cell, and why."""
     return [
-        Skipped(outcome.planned.dataset, outcome.planned.retriever, outcome.reason)
+        Skipped(
+            outcome.planned.dataset,
+            outcome.planned.retriever,
+            outcome.reason,
+            outcome.planned.protocol,
+        )
         for outcome in outcomes
         if outcome.status == "skipped" or outcome.planned.action == "fail"
     ]

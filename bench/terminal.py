@@ -37,20 +37,45 @@ def _dataset(rows: Sequence[Row]) -> RenderableType:
             ",".join(map(str, row.seeds)),
         )
     lines = [Text(line) for row in rows for line in _remarks(row)]
-    return Group(table, *lines, Text())
+    backward = [row for row in rows if row.reverse]
+    reverse = [_media_to_text(backward)] if backward else []
+    return Group(table, *reverse, *lines, Text())
+
+
+def _media_to_text(rows: Sequence[Row]) -> RenderableType:
+    cell = rows[0].cells[0]
+    chance = 100 * cell.counts["folds"] / cell.counts["items_asked"]
+    title = (
+        f"{cell.modality} to text: {cell.counts['items_asked']:,} items ask, "
+        f"rule {cell.media_to_text}; chance R@1 {chance:.2g}"
+    )
+    table = Table(box=box.SIMPLE, title=escape(title), title_justify="left", title_style="")
+    table.add_column("retriever", no_wrap=False, max_width=16)
+    for name in METRIC_NAMES:
+        table.add_column(name, justify="right", min_width=11)
+    for row in rows:
+        figures = (_figure(row.reverse.get(name)) for name in METRIC_NAMES)
+        table.add_row(escape(row.retriever.name), *figures)
+    return table
 
 
 def _title(rows: Sequence[Row]) -> str:
     first = rows[0]
     synthetic = ", synthetic: not for comparison with published figures" if first.synthetic else ""
-    counts = next((row.cells[0].counts for row in rows if row.status == "done"), {})
-    size = (
-        f"\n{counts['queries']:,} queries, gallery of {counts['gallery']:,}; "
-        f"chance R@1 {100 / counts['gallery']:.2g}; percent, 95 % interval below"
-        if counts
-        else ""
+    cell = next((row.cells[0] for row in rows if row.status == "done"), None)
+    if cell is None:
+        return escape(f"{first.dataset} ({first.protocol}){synthetic}")
+    counts = cell.counts
+    galleries = (
+        f"gallery of {counts['gallery']:,}"
+        if counts["folds"] == 1
+        else f"mean of {counts['folds']} galleries of {counts['gallery']:,}"
     )
-    return escape(f"{first.dataset} ({first.protocol}){synthetic}{size}")
+    return escape(
+        f"{first.dataset} ({first.protocol}), text to {cell.modality}{synthetic}\n"
+        f"{counts['queries']:,} queries, {galleries}; "
+        f"chance R@1 {100 / counts['gallery']:.2g}; percent, 95 % interval below"
+    )
 
 
 def _figure(measure: Measure | None) -> str:
@@ -86,11 +111,15 @@ def _diagnostics(cells: Sequence[Mapping[str, float]]) -> str:
 
 
 def left_out(skipped: Sequence[Skipped]) -> RenderableType:
-    """A sentence for each retriever that did not run."""
-    lines = [
-        Text(f"Left out: {each.retriever} on {each.dataset}. {each.reason}") for each in skipped
-    ]
-    return Group(*lines)
+    """A sentence for each retriever that did not run, and each dataset that was not loaded."""
+    return Group(
+        *(
+            Text(f"Left out: {each.retriever} on {each.dataset}. {each.reason}")
+            if each.retriever
+            else Text(f"Failed: {each.dataset}. {each.reason}")
+            for each in skipped
+        )
+    )
 
 
 def choices(title: str, entries: Iterable[tuple[str, Sequence[str]]]) -> RenderableType:

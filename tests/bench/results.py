@@ -72,7 +72,7 @@ def done(
         media_to_text="any caption",
         metrics=figures(frame(places)),
         reverse=figures(reverse_frame(reverse)) if reverse else {},
-        counts={"gallery": 5, "queries": len(places)},
+        counts={"gallery": 5, "folds": 1, "queries": len(places), "items_asked": len(reverse)},
         seconds={"fit/all": 1.5},
         memory={"peak_bytes": 10},
         diagnostics={"collision ceiling": 0.9},

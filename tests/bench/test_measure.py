@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from bench.cells import CellSpec
-from bench.examples import examples, sample, thumbnail
+from bench.examples import examples, sample
 from bench.galleries import relevant_rows, shuffled
 from bench.measure import SpecMismatch, measure
 from bench.metrics import Ranks
@@ -138,11 +138,3 @@ def test_an_example_shows_the_top_and_the_answer(tmp_path: Path) -> None:
     assert [hit.right for hit in found.top] == [False, True, False, False, False]
     assert (found.rank, found.answer.score) == (2, 0.9)
     assert all((tmp_path / "thumbnails" / hit.thumbnail).is_file() for hit in found.top)
-
-
-def test_thumbnails_are_small_pictures() -> None:
-    jpeg = thumbnail(ITEMS[3])
-    assert jpeg is not None
-    assert jpeg.startswith(b"\xff\xd8")
-    assert len(jpeg) < 5_000
-    assert thumbnail(Item("a", "audio", picture(1))) is None

@@ -15,7 +15,9 @@ import bench.accuracy
 from bench.accuracy import app
 from bench.cells import Cell
 from bench.store import ResultStore
+from datasets.loading import Choice
 from tests.bench.processes import start
+from tests.datasets.tiny_files import write_coco, write_picture
 
 Run = Callable[..., Result]
 
@@ -138,6 +140,84 @@ def test_what_is_stored_is_reused_and_what_failed_runs_again(
     assert "lexical" in quiet.output
 
 
+def test_a_retriever_that_ranks_texts_is_measured_both_ways(run: Run, tmp_path: Path) -> None:
+    ended = run("TWO_WAY", "LEXICAL")
+    assert ended.exit_code == 0, ended.output
+    cells = stored(tmp_path)
+    cell = cells["two-way"]
+    assert (cell.modality, cell.media_to_text) == ("image", "any caption")
+    assert set(cell.reverse) == set(cell.metrics)
+    assert cell.counts["items_asked"] == 12
+    assert cell.seconds["search/reverse"] > 0
+    assert cells["lexical"].reverse == {}
+    backward = ResultStore(tmp_path / "results").reverse(cell.spec.key)
+    assert sorted(backward["item"]) == sorted(backward["query"])
+    assert len(backward) == 12
+    shown = flat(ended.output)
+    assert "image to text: 12 items ask, rule any caption; chance R@1 8.3" in shown
+    assert f"two-way {100 * cell.reverse['R@1'].value:.1f}" in shown.split("image to text")[1]
+    assert shown.count("image to text") == 1
+
+
+def tiny_coco(folder: Path, year: int, items: int) -> None:
+    """The two files of an official split with a picture an item."""
+    for part, first in (("train", 100), ("val", 0)):
+        captions = {first + n: [f"thing {n}", f"a picture of thing {n}"] for n in range(items)}
+        write_coco(folder / f"captions_{part}{year}.json", captions)
+        for image in captions:
+            write_picture(folder / f"{part}{year}" / f"{image}.jpg", seed=year + image)
+
+
+def test_one_dataset_under_two_protocols_makes_two_rows(tmp_path: Path, run: Run) -> None:
+    for year, items in ((2014, 30), (2017, 20)):
+        tiny_coco(tmp_path / "data" / "mscoco", year, items)
+    ended = CliRunner().invoke(
+        app,
+        [
+            *("--dataset", "mscoco:val2017,mscoco:val2014", "--retriever", named(["CONSTANT"])),
+            *("--data-root", str(tmp_path / "data"), "--cache", str(tmp_path / "cache")),
+            *("--results", str(tmp_path / "results"), "--device", "cpu", "--quiet"),
+        ],
+    )
+    assert ended.exit_code == 0, ended.output
+    cells = ResultStore(tmp_path / "results").cells()
+    assert {cell.spec.dataset for cell in cells} == {"mscoco"}
+    assert sorted(cell.spec.protocol.split("-")[0] for cell in cells) == ["val2014", "val2017"]
+    galleries = {cell.spec.protocol.split("-")[0]: cell.counts["gallery"] for cell in cells}
+    assert galleries == {"val2014": 30, "val2017": 20}
+    assert sorted(cell.command.split()[4] for cell in cells) == ["mscoco:val2014", "mscoco:val2017"]
+
+
+def test_one_dataset_that_cannot_be_loaded_does_not_end_the_others(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    tiny_coco(data / "mscoco", 2017, 12)
+    write_picture(data / "flickr30k" / "images" / "1.jpg")
+    (data / "flickr30k" / "dataset_flickr30k.json").write_text("{half of it")
+    both = [Choice(name, name, "It was found.") for name in ("flickr30k", "mscoco")]
+    monkeypatch.setattr(bench.accuracy.loading, "choose_all", lambda *_: both)
+    words = [
+        *("--retriever", named(["CONSTANT"]), "--data-root", str(data), "--device", "cpu"),
+        *("--cache", str(tmp_path / "cache"), "--results", str(tmp_path / "results")),
+    ]
+    dry = CliRunner().invoke(app, ["--all", "--dry-run", *words])
+    assert "flickr30k: fail:" in flat(dry.output)
+    assert "would run" in flat(dry.output)
+    ended = CliRunner().invoke(app, ["--all", *words])
+    assert ended.exit_code == 1, ended.output
+    assert "Failed: flickr30k." in flat(ended.output)
+    store = ResultStore(tmp_path / "results")
+    assert [cell.spec.dataset for cell in store.cells()] == ["mscoco"]
+    (lost,) = store.skipped()
+    assert (lost.dataset, lost.retriever) == ("flickr30k", "")
+    assert "dataset_flickr30k.json" in lost.reason
+
+    alone = CliRunner().invoke(app, ["--dataset", "flickr30k,mscoco", *words])
+    assert alone.exit_code == 2
+    assert "dataset_flickr30k.json" in flat(alone.output)
+
+
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -197,6 +277,7 @@ def test_what_a_dead_cell_started_ends_with_it(
         (["--retriever", "cartt"], "Did you mean cart?"),
         (["--retriever", "tests.bench.toy:LEXICAX"], "LEXICAX"),
         (["--dataset", "flickr30k-minj"], "Did you mean flickr30k-mini"),
+        (["--dataset", "mscoco:2k"], "no variant '2k'. Variants: mscoco:"),
         (["--dataset", "flickr30k-mini", "--seeds", "x"], "whole numbers"),
         (["--dataset", "flickr30k-mini", "--device", "tpu"], "'tpu' is no device"),
         (["--all", "--checkpoint", "imag=x"], "Did you mean image?"),
@@ -235,6 +316,10 @@ def test_the_list_shows_what_there_is(tmp_path: Path) -> None:
     for name in ("tiny-dual", "aligned", "cart", "generative", "flickr30k-mini", "mscoco"):
         assert name in ended.output
     assert "--checkpoint image=" in ended.output
+    assert "mscoco:5k" in ended.output
+    assert "Drawn on first use" in flat(ended.output) or "is drawn on first use" in ended.output
+    assert not list(tmp_path.iterdir())
+    assert max(map(len, ended.output.splitlines())) <= 80
 
 
 def test_every_option_is_explained() -> None:

@@ -79,6 +79,15 @@ def lack_weights() -> None:
     raise WeightsAbsent("The toy's weights are not there. Fetch them with a toy truck.")
 
 
+def ranked(told: list[list[float]], k: int) -> Ranking:
+    scores = np.full((len(told), k), -np.inf, np.float32)
+    ids = np.full((len(told), k), -1, np.int64)
+    for row, each in enumerate(np.array(told, np.float32)):
+        order = np.argsort(-each, kind="stable")[:k]
+        ids[row, : order.size], scores[row, : order.size] = order, each[order]
+    return Ranking(ids, scores, Cost(pairs_scored=sum(map(len, told))))
+
+
 @dataclass
 class ToyRetriever:
     spec: RetrieverSpec
@@ -95,19 +104,25 @@ class ToyRetriever:
         return IndexStats({"toy": 0.0}, bytes=8 * len(items))
 
     def search(self, queries: Sequence[str], k: int) -> Ranking:
-        scores = np.full((len(queries), k), -np.inf, np.float32)
-        ids = np.full((len(queries), k), -1, np.int64)
-        for row, query in enumerate(queries):
-            told = np.array([self.scorer(query, item) for item in self.gallery], np.float32)
-            order = np.argsort(-told, kind="stable")[:k]
-            ids[row, : order.size], scores[row, : order.size] = order, told[order]
-        return Ranking(ids, scores, Cost(pairs_scored=len(queries) * len(self.gallery)))
+        told = [[self.scorer(query, item) for item in self.gallery] for query in queries]
+        return ranked(told, k)
 
     def save(self, folder: Path) -> None:
         (folder / "gallery.txt").write_text("\n".join(self.gallery))
 
     def load(self, folder: Path) -> None:
         self.gallery = (folder / "gallery.txt").read_text().split("\n")
+
+
+@dataclass
+class ToyOfBothDirections(ToyRetriever):
+    texts: list[str] = field(default_factory=list)
+
+    def index_texts(self, texts: Sequence[str]) -> None:
+        self.texts = list(texts)
+
+    def search_texts(self, items: Sequence[Item], k: int) -> Ranking:
+        return ranked([[self.scorer(text, item.id) for text in self.texts] for item in items], k)
 
 
 @dataclass
@@ -144,6 +159,7 @@ class ToyAdapter:
 
 
 LEXICAL = ToyAdapter("lexical", make=ToyThatExplains)
+TWO_WAY = ToyAdapter("two-way", make=ToyOfBothDirections)
 CONSTANT = ToyAdapter("constant", scorer=constant)
 NAN = ToyAdapter("nan", scorer=not_a_number)
 CRASH = ToyAdapter("crash", on_fit=crash)

@@ -30,16 +30,20 @@ def gather(rows: Iterable[CaptionRow], split: Split) -> tuple[AnnotatedItem, ...
     DatasetError naming the row: a path that leaves the folder, two files of one id, a caption
     number that stands twice.
     """
+    ids: dict[str, str] = {}
     paths: dict[str, Path] = {}
     captions: dict[str, dict[str, Caption]] = {}
     for row in rows:
-        path = Path(contained_path(row.file, row.where))
-        item = clean_text(path.stem, row.where)
-        if paths.setdefault(item, path) != path:
-            raise DatasetError(
-                f"{row.where}: {path} and {paths[item]} have the same name without extension; "
-                "rename one of them"
-            )
+        if row.file not in ids:
+            path = Path(contained_path(row.file, row.where))
+            item = clean_text(path.stem, row.where)
+            if paths.setdefault(item, path) != path:
+                raise DatasetError(
+                    f"{row.where}: {path} and {paths[item]} have the same name without extension; "
+                    "rename one of them"
+                )
+            ids[row.file] = item
+        item = ids[row.file]
         known = captions.setdefault(item, {})
         number = str(len(known)) if row.number is None else row.number
         caption = Caption(f"{item}#{number}", clean_text(row.text, row.where))

@@ -120,15 +120,15 @@ ENDS = ("in the end", "at the end", "finally")
 # {a} happens before {b}; clauses with a finite verb. Half of them tell the later one first.
 IN_TURN = (
     "first {a}, then {b}",
-    "{a}, then {b}",
     "{a} and then {b}",
     "{a} before {b}",
-    "{a}, and after that {b}",
-    "{b} after {a}",
     "after {a}, {b}",
+    "once {a}, {b}",
+    "{b} after {a}",
+    "{b} once {a}",
     "before {b}, {a}",
     "{b}, but first {a}",
-    "once {a}, {b}",
+    "{b}, but before that {a}",
 )
 TOGETHER = (
     "{a} while {b}",

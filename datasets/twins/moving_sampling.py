@@ -16,7 +16,7 @@ from datasets.twins.moving_scenes import (
     Mover,
     MovingScene,
     State,
-    actions_told,
+    deeds,
     happenings,
     mirrored,
     played_backwards,
@@ -191,7 +191,7 @@ def _painted(rng: random.Random, movers: Sequence[Mover]) -> MovingScene:
 
 def _differs(one: MovingScene, other: MovingScene) -> bool:
     """Whether the same things are done, but not by the same movers at the same time."""
-    return actions_told(one) == actions_told(other) and happenings(one) != happenings(other)
+    return deeds(one) == deeds(other) and happenings(one) != happenings(other)
 
 
 def _trade(scene: MovingScene, rng: random.Random, names: Sequence[str]) -> MovingScene | None:

@@ -47,8 +47,12 @@ CIRCLE = 0.13
 TURN_DEGREES = 120.0
 # Where the places of movers are compared, in seconds.
 MOMENTS = tuple(SECONDS * step / 12 for step in range(13))
+# Of encounters: how far before or behind the other is clearly so, how much closer a mover must
+# come, and how wide a gap may stay between them when they pass and when one heads for the other.
 CLEARLY = 0.08
 CLOSER = 0.15
+NEAR = 0.2
+IN_LINE = 0.04
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def pose(mover: Mover, seconds: float) -> Pose:
     part = seconds / PHASE_SECONDS - phase
     a, b = mover.track[phase], mover.track[phase + 1]
     x, y, radius, turn = (
-        (1.0 - part) * getattr(a, name) + part * getattr(b, name)
+        getattr(a, name) + part * (getattr(b, name) - getattr(a, name))
         for name in ("x", "y", "radius", "turn")
     )
     if mover.actions[phase] == "circles":
@@ -163,9 +167,9 @@ def mirrored(scene: MovingScene) -> MovingScene:
     return MovingScene(scene.background, tuple(map(_mirror, scene.movers)))
 
 
-def actions_told(scene: MovingScene) -> Counter[str]:
-    """What is done in a scene, without who does it and when."""
-    return Counter(action for mover in scene.movers for action in set(mover.actions))
+def deeds(scene: MovingScene) -> Counter[str]:
+    """What is done in a scene, without who does it, to whom and when."""
+    return Counter(one.action for one in happenings(scene))
 
 
 def _side(a: Pose, b: Pose) -> Relation | None:
@@ -192,14 +196,14 @@ def _encounter(
     (before, aside), (after, _) = (
         _along(track[at], still, heading) for at in (min(phases), max(phases) + 1)
     )
-    near = track[0].radius + still.radius + 0.2
+    lane = aside - track[0].radius - still.radius
     if before < -CLEARLY and after > CLEARLY:
-        return "passes" if aside <= near else None
-    if after < -CLEARLY and after - before >= CLOSER and -before >= DOMINANCE * aside:
+        return "passes" if lane <= NEAR else None
+    if lane > IN_LINE or after - before < CLOSER:
+        return None
+    if after < -CLEARLY:
         return "approaches"
-    if before > CLEARLY and after - before >= CLOSER and after >= DOMINANCE * aside:
-        return "leaves"
-    return None
+    return "leaves" if before > CLEARLY else None
 
 
 def _along(mover: State, other: State, heading: tuple[int, int]) -> tuple[float, float]:

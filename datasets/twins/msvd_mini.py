@@ -32,6 +32,8 @@ MANNER = Manner(
     plans={"one event": 40, "in turn": 30, "together": 16, "placed": 6, "listing": 8},
 )
 
+WITHOUT_PUNCTUATION = str.maketrans({",": None, "-": " "})
+
 CAPTIONS = "captions_msvd.json"
 CLIPS = "YouTubeClips"
 
@@ -82,4 +84,4 @@ def _write_one(clips: Path, seed: int, job: tuple[str, int]) -> tuple[str, list[
     name = clip_id(seed, split, place)
     write_scene(clips / f"{name}.avi", _spot(seed, split, place), MPEG4)
     captions = example(seed, split, place).captions
-    return name, [caption.text.replace(",", "") for caption in captions]
+    return name, [caption.text.translate(WITHOUT_PUNCTUATION) for caption in captions]

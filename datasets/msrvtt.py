@@ -141,8 +141,8 @@ def _listed(
     learned = [_item(videos[name], "train") for name in listed if name in videos]
     split, drawn = draw_validation(learned, VALIDATION_ITEMS)
     notes = [
-        f"The 1k-A split has no validation videos: {drawn:,} of the {len(listed):,} of "
-        f"{files.train.name} were drawn with seed {SEED} and are not trained on."
+        f"No validation videos are published with {files.train.name}: {drawn:,} of its "
+        f"{len(listed):,} were drawn with seed {SEED} and are not trained on."
     ]
     if len(learned) < len(listed):
         sources = " and ".join(path.name for path in files.captions)

@@ -20,9 +20,9 @@ _CAPTIONS = tuple(f"caption_{number}" for number in range(1, 6))
 def parse(path: Path, split: Split, prefix: str) -> tuple[AnnotatedItem, ...]:
     """The items of a caption table, in its order, all in ``split``, with relative paths.
 
-    An item's id is ``prefix``, a slash and its file name without extension: four names stand in
-    two splits each and are different sounds. Public copies differ in white space around a name,
-    which the id leaves out and the path keeps. Raises DatasetError naming the line.
+    An item's id is ``prefix``, a slash and its file name without extension, since some names
+    stand in two splits. Public copies differ in white space around a name, which the id leaves
+    out and the path keeps. Raises DatasetError naming the line.
     """
     items: dict[str, AnnotatedItem] = {}
     for row in read_table(path, ("file_name", *_CAPTIONS)):

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets import audiocaps, clotho, registry
+from datasets import audiocaps, clotho, loading, registry
 from datasets.annotations import Annotated, AnnotatedItem
 from datasets.base import DatasetError
 from datasets.layouts import audiocaps_csv, clotho_csv
 from tests.datasets.table_files import touch, write_audiocaps, write_clotho, write_table
+from tests.datasets.tiny_files import tone, write_sound
 
 FIVE = ("a", "b", "c", "d", "e")
 
@@ -362,3 +363,37 @@ def test_audiocaps_groups_are_those_of_a_plain_search(
     for sound in sounds:
         expected = [cleaned(text) for *key, text in rows if key == [sound.youtube_id, sound.start]]
         assert [caption.text for caption in sound.captions] == expected
+
+
+def sound(path: Path, hertz: float) -> Path:
+    return write_sound(path, tone(0.2, hertz=hertz))
+
+
+def test_clotho_loads(tmp_path: Path) -> None:
+    clotho_tables(tmp_path / "clotho")
+    sound(tmp_path / "clotho/development/rain.wav", 200)
+    sound(tmp_path / "clotho/validation/wind.wav", 300)
+    dog = sound(tmp_path / "clotho/evaluation/dog.wav", 400)
+    loaded = loading.load("clotho", root=tmp_path, cache=tmp_path / "cache", workers=1)
+    assert loaded.protocol == "clotho-v2.1-1of1045-train1of3839-val1of1045"
+    assert (loaded.modality, loaded.media_to_text) == ("audio", "any caption")
+    assert [query.text for query in loaded.queries] == [f"dog.wav {one}" for one in FIVE]
+    assert len(loaded.train.captions) == len(loaded.validation.captions) == 5
+    dog.unlink()
+    with pytest.raises(DatasetError, match=r"evaluation/dog: .*evaluation/dog\.wav is missing"):
+        loading.load("clotho", root=tmp_path, cache=tmp_path / "cache", workers=1)
+
+
+def test_audiocaps_loads_without_the_sounds_that_are_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "audiocaps"
+    audiocaps_tables(folder)
+    for hertz, name in ((200, "train/tra_10"), (300, "test/xyz_0"), (400, "test/-abc_30")):
+        sound(folder / f"{name}.wav", hertz)
+    loaded = loading.load("audiocaps", root=tmp_path, cache=tmp_path / "cache", workers=1)
+    assert loaded.protocol == "audiocaps-2of975-train1of49838-val0of495"
+    assert [item.id for item in loaded.gallery] == ["-abc_30", "xyz_0"]
+    assert [query.text for query in loaded.queries] == ["a dog", "a bark", "rain"]
+    assert "The gallery holds 2 of the 975 items that its protocol states." in loaded.notes
+    (folder / "test/-abc_40.wav").write_bytes(b"not a sound")
+    with pytest.raises(DatasetError, match="-abc_40: "):
+        loading.load("audiocaps", root=tmp_path, cache=tmp_path / "cache", workers=1)

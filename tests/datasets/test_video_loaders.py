@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets import msrvtt, msvd, registry
+from datasets import loading, msrvtt, msvd, registry
 from datasets.annotations import Annotated
 from datasets.base import DatasetError
 from datasets.layouts import msrvtt_json, msvd_captions
 from tests.datasets.table_files import touch, write_lines, write_msrvtt, write_table
+from tests.datasets.tiny_files import write_video
 
 QUERIES = [("ret0", "msr1", "video1", "a dog runs"), ("ret1", "msr2", "video2", "a dog runs")]
 
@@ -100,8 +101,8 @@ def test_msrvtt_draws_validation_out_of_the_training_list(tmp_path: Path) -> Non
         drawn[0].replace("video", "another "),
     ]
     assert read.notes == (
-        "The 1k-A split has no validation videos: 4 of the 41 of MSRVTT_train.9k.csv were drawn "
-        "with seed 0 and are not trained on.",
+        "No validation videos are published with MSRVTT_train.9k.csv: 4 of its 41 were drawn with "
+        "seed 0 and are not trained on.",
     )
 
 
@@ -418,3 +419,40 @@ def test_msvd_lines_are_read_as_written(
     numbered = [f"vid{n}\t{text}" for n, said in enumerate(captions.values()) for text in said]
     sentences = write_lines(folder / "sents.txt", numbered)
     assert msvd_captions.from_sentences([sentences], mapping) == expected
+
+
+def test_msvd_loads(tmp_path: Path) -> None:
+    msvd_lists(tmp_path / "msvd")
+    as_json(tmp_path / "msvd")
+    for grey, name in enumerate(CAPTIONS):
+        path = tmp_path / f"msvd/YouTubeClips/{name}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        write_video(path, [50 * grey] * 5)
+    loaded = loading.load("msvd", root=tmp_path, cache=tmp_path / "cache", workers=1)
+    assert loaded.protocol == "msvd-1of670-train1of1200-val1of100"
+    assert (loaded.modality, loaded.media_to_text) == ("video", "caption set")
+    assert [query.text for query in loaded.queries] == CAPTIONS["xyz_2_8"]
+    assert {query.relevant for query in loaded.queries} == {("xyz_2_8",)}
+    (tmp_path / "msvd/YouTubeClips/xyz_2_8.mp4").unlink()
+    with pytest.raises(DatasetError, match=r"xyz_2_8: .*YouTubeClips/xyz_2_8\.avi is missing"):
+        loading.load("msvd", root=tmp_path, cache=tmp_path / "cache", workers=1)
+
+
+def test_msrvtt_loads(tmp_path: Path) -> None:
+    one_k_a(tmp_path / "msrvtt", train=10)
+    clip = tmp_path / "msrvtt/MSRVTT_Videos/video0.mp4"
+    clip.parent.mkdir()
+    write_video(clip, [10, 60, 110])
+    for n in range(1, 13):
+        (clip.parent / f"video{n}.mp4").hardlink_to(clip)
+    loaded = loading.load("msrvtt:9k", root=tmp_path, cache=tmp_path / "cache", workers=1)
+    assert loaded.protocol == "1k-A-9k-2of1000-train10of8500-val1of500"
+    assert [(q.id, q.text, q.relevant) for q in loaded.queries] == [
+        ("ret0", "a dog runs", ("video1",)),
+        ("ret1", "a dog runs", ("video2",)),
+    ]
+    assert (len(loaded.train.captions), len(loaded.validation.captions)) == (20, 2)
+    assert "2 of 2 queries have the same text as another." in loaded.notes
+    full = loading.load("msrvtt:full", root=tmp_path, cache=tmp_path / "cache", workers=1)
+    assert full.protocol == "full-2of2990-train10of6513-val1of497"
+    assert len(full.queries) == 4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -58,23 +57,27 @@ def _made(make: Callable[[Job], Made], jobs: Sequence[Job], workers: int | None)
         yield from map(make, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers or default_workers(), mp_context=context) as pool:
+    pool = ProcessPoolExecutor(workers or default_workers(), mp_context=context)
+    try:
         with _deaf_children():
             made = pool.map(make, jobs, chunksize=16)
         yield from made
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Processes started meanwhile ignore Ctrl-C, which a terminal sends to them too.
+    """Processes started meanwhile never see Ctrl-C, which a terminal sends to them too.
 
-    Who interrupts is answered by this process alone; the others end with the pool.
+    This process answers it alone, afterwards where it comes meanwhile. A signal that is blocked
+    stays so in the processes that are started; Windows has no such thing.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -24,7 +24,7 @@ class Form:
     """Annotations of one form that were found and not read yet.
 
     test    the file that names the test split
-    trains  whether there is a train split
+    trains  whether there is a train split, as Karpathy's own file is taken to have
     read    gives items with relative paths, and notes; raises DatasetError
     """
 

@@ -1,8 +1,12 @@
 """MS-COCO: the Karpathy split where a form of it is found, else an official split.
 
-The Karpathy split is read from ``dataset_coco.json``, or from ``coco_karpathy_{train,val,test}
-.json`` of LAVIS and BLIP. An official split has two files, ``captions_train*.json`` and
-``captions_val*.json``: its val is the gallery and the validation split is drawn out of its train.
+The Karpathy split is read from the first of these that is found:
+
+    dataset_coco.json                       Karpathy's own file
+    coco_karpathy_{train,val,test}.json     LAVIS and BLIP
+
+An official split has two files, ``captions_train*.json`` and ``captions_val*.json``: its val is
+the gallery and the validation split is drawn out of its train.
 """
 
 from __future__ import annotations

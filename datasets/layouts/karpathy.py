@@ -40,17 +40,12 @@ def parse(path: Path) -> tuple[AnnotatedItem, ...]:
 
 def _item(image: Any, where: str) -> AnnotatedItem:
     try:
-        relative = contained_path(
-            f"{image['filepath']}/{image['filename']}"
-            if image.get("filepath")
-            else image["filename"],
-            where,
-        )
+        relative = contained_path(_file(image), where)
         split = SPLITS.get(image["split"])
-        item_id = str(image.get("cocoid", relative.stem))
+        item_id = _id(image.get("cocoid", relative.stem))
         captions = tuple(
             Caption(
-                clean_text(str(sentence.get("sentid", f"{item_id}#{j}")), where),
+                clean_text(_id(sentence.get("sentid", f"{item_id}#{j}")), where),
                 clean_text(sentence["raw"], f"{where}, sentences[{j}]"),
             )
             for j, sentence in enumerate(image["sentences"])
@@ -62,6 +57,19 @@ def _item(image: Any, where: str) -> AnnotatedItem:
     if split is None:
         raise DatasetError(f"{where}: split {image['split']!r} is none of {', '.join(SPLITS)}")
     return AnnotatedItem(clean_text(item_id, where), split, Path(relative), captions)
+
+
+def _file(image: Any) -> str:
+    folder, name = image.get("filepath") or "", image["filename"]
+    if not (isinstance(folder, str) and isinstance(name, str)):
+        raise TypeError(f"{name!r} in {folder!r} is not the name of a file in a folder")
+    return f"{folder}/{name}" if folder else name
+
+
+def _id(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError(f"{value!r} is neither a number nor text")
+    return str(value)
 
 
 def _refuse_repeats(ids: Iterable[str], what: str) -> None:

@@ -51,6 +51,11 @@ GOOD = karpathy_image("1.jpg", "test", ["a"])
         ([{**GOOD, "sentences": [{"raw": "a\0b"}]}], r"sentences\[0\]: .* NUL"),
         ([{**GOOD, "sentences": [{"raw": "\ud83d"}]}], "half of a surrogate pair"),
         ([7], r"images\[0\] is not in Karpathy's layout"),
+        ([{**GOOD, "cocoid": None}], "Karpathy's layout: None is neither a number nor text"),
+        ([{**GOOD, "cocoid": True}], "Karpathy's layout: True is neither"),
+        ([{**GOOD, "sentences": [{"raw": "a", "sentid": [1]}]}], r"layout: \[1\] is neither"),
+        ([{**GOOD, "filepath": 5}], "'1.jpg' in 5 is not the name of a file in a folder"),
+        ([{**GOOD, "filename": None}], "None in '' is not the name of a file"),
         (
             [
                 {**GOOD, "sentences": [{"raw": "a", "sentid": 1}]},

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from bench.cells import Cell, Measure
 from bench.summary import Row
+from datasets import registry
 
 METRICS = ("R@1", "R@5", "R@10", "MRR@10")
 
@@ -33,16 +34,22 @@ class Line:
 
     label    the retriever's name; with its checkpoint where the section has the name twice
     figures  by position of METRICS, None where there is no result
+    reverse  the same of media that ask for their text; all None where it ranks no texts
     """
 
     anchor: str
     label: str
     row: Row
     figures: tuple[Figure | None, ...]
+    reverse: tuple[Figure | None, ...]
 
     @property
     def measured(self) -> bool:
         return any(figure is not None for figure in self.figures)
+
+    @property
+    def two_way(self) -> bool:
+        return any(figure is not None for figure in self.reverse)
 
     @property
     def done(self) -> tuple[Cell, ...]:
@@ -86,11 +93,13 @@ class Line:
 class Section:
     """All lines about one dataset under one protocol.
 
+    label     the dataset's name; with the protocol where the page has the dataset twice
     notes     what the results say that a reader must see; with names where not all say it
     warnings  reasons why the lines may not be compared with each other
     """
 
     anchor: str
+    label: str
     dataset: str
     protocol: str
     synthetic: bool
@@ -108,6 +117,39 @@ class Section:
         return agreed(line.queries for line in self.lines if line.measured)
 
     @property
+    def folds(self) -> int:
+        """Galleries that the figures are the mean of."""
+        return most(cell.counts.get("folds") for cell in self._cells) or 1
+
+    @property
+    def modality(self) -> str:
+        """What the gallery holds, "" where nothing finished."""
+        return next((cell.modality for cell in self._cells), "")
+
+    @property
+    def rule(self) -> str:
+        """The dataset's rule of the reverse direction, "" where nothing finished."""
+        return next((cell.media_to_text for cell in self._cells), "")
+
+    @property
+    def items_asked(self) -> int | None:
+        """How many items ask for their text, where all lines agree on it."""
+        return agreed(cell.counts.get("items_asked") for cell in self._cells if cell.reverse)
+
+    @property
+    def two_way(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.two_way)
+
+    @property
+    def one_way(self) -> tuple[Line, ...]:
+        """Lines with figures that have none of the reverse direction."""
+        return tuple(line for line in self.lines if line.measured and not line.two_way)
+
+    @property
+    def _cells(self) -> tuple[Cell, ...]:
+        return tuple(cell for line in self.lines for cell in line.done)
+
+    @property
     def diagnosed(self) -> tuple[Line, ...]:
         return tuple(line for line in self.lines if line.diagnostics)
 
@@ -117,41 +159,55 @@ class Section:
 
 
 def sections(rows: Sequence[Row]) -> tuple[Section, ...]:
-    """Real datasets first, then synthetic ones; in a section the highest R@1 first."""
-    groups: dict[tuple[bool, str, str], list[Row]] = {}
+    """The user's own data first, then the order of the registry; in each the highest R@1 first."""
+    groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.synthetic, row.dataset, row.protocol), []).append(row)
+        groups.setdefault((row.dataset, row.protocol), []).append(row)
+    times = Counter(dataset for dataset, _ in groups)
+    order = {name: place for place, name in enumerate(registry.names())}
+    ordered = sorted(groups, key=lambda group: (order.get(group[0], -1), *group))
     return tuple(
-        _section(f"dataset-{number}", groups[key])
-        for number, key in enumerate(sorted(groups), start=1)
+        _section(
+            f"dataset-{number}",
+            dataset if times[dataset] == 1 else f"{dataset} ({protocol})",
+            groups[dataset, protocol],
+        )
+        for number, (dataset, protocol) in enumerate(ordered, start=1)
     )
 
 
-def _section(anchor: str, rows: Sequence[Row]) -> Section:
+def _section(anchor: str, label: str, rows: Sequence[Row]) -> Section:
     labels = _labels(rows)
     ordered = sorted(zip(rows, labels, strict=True), key=lambda pair: _merit(pair[0]))
     lines = tuple(
         Line(
             f"{anchor}-{number}",
-            label,
+            name,
             row,
-            tuple(
-                Figure(row.metrics[name], row.seed_sd.get(name)) if name in row.metrics else None
-                for name in METRICS
-            ),
+            _figures(row.metrics, row.seed_sd),
+            _figures(row.reverse, row.reverse_sd),
         )
-        for number, (row, label) in enumerate(ordered, start=1)
+        for number, (row, name) in enumerate(ordered, start=1)
     )
     warnings = _warnings(lines)
     first = rows[0]
     return Section(
         anchor,
+        label,
         first.dataset,
         first.protocol,
         first.synthetic,
         lines if warnings else _mark_best(lines),
         _notes(lines),
         warnings,
+    )
+
+
+def _figures(
+    measures: Mapping[str, Measure], spread: Mapping[str, float | None]
+) -> tuple[Figure | None, ...]:
+    return tuple(
+        Figure(measures[name], spread.get(name)) if name in measures else None for name in METRICS
     )
 
 
@@ -207,20 +263,25 @@ def _warnings(lines: Sequence[Line]) -> tuple[str, ...]:
     return ()
 
 
-def _mark_best(lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    best = {
-        place: _clear_best([line.figures[place] for line in lines]) for place in range(len(METRICS))
-    }
+def _mark_best(lines: Sequence[Line]) -> tuple[Line, ...]:
+    forward = _with_best([line.figures for line in lines])
+    backward = _with_best([line.reverse for line in lines])
     return tuple(
-        replace(
-            line,
-            figures=tuple(
-                replace(figure, best=True) if figure and best[place] == number else figure
-                for place, figure in enumerate(line.figures)
-            ),
-        )
-        for number, line in enumerate(lines)
+        replace(line, figures=figures, reverse=reverse)
+        for line, figures, reverse in zip(lines, forward, backward, strict=True)
     )
+
+
+def _with_best(rows: Sequence[tuple[Figure | None, ...]]) -> list[tuple[Figure | None, ...]]:
+    """The rows with the clear best of each metric marked."""
+    best = [_clear_best(column) for column in zip(*rows, strict=True)]
+    return [
+        tuple(
+            replace(figure, best=True) if figure and best[place] == number else figure
+            for place, figure in enumerate(row)
+        )
+        for number, row in enumerate(rows)
+    ]
 
 
 def _clear_best(figures: Sequence[Figure | None]) -> int | None:

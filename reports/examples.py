@@ -50,6 +50,7 @@ class Question:
 class Album:
     """The examples of one cell; ``stored`` counts those that the store holds."""
 
+    modality: str
     seed: int
     depth: int
     right: tuple[Question, ...]
@@ -87,6 +88,7 @@ def album(cell: Cell, examples: Sequence[Example], most: int, inline: Inline) ->
     right = [example for example in examples if example.rank == 1]
     wrong = [example for example in examples if example.rank != 1]
     return Album(
+        modality=cell.modality,
         seed=cell.spec.seed,
         depth=cell.spec.k,
         right=tuple(_question(example, inline) for example in right[:most]),

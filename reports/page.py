@@ -22,6 +22,7 @@ from reports.plot import Bar, recall_plot
 
 SIZE_LIMIT = 25_000_000
 PLOTTED = ("R@1", "R@10")
+MODALITIES = {"image": "pictures", "audio": "sounds", "video": "videos", "": "nothing finished"}
 
 
 class ReportError(Exception):
@@ -106,7 +107,7 @@ def _panel(part: Section) -> Panel:
         for line in part.lines
     ]
     described = "; ".join(_in_words(bar) for bar in bars)
-    title = f"Recall on {units.visible(part.dataset)}"
+    title = f"Recall on {units.visible(part.label)}"
     return Panel(part, recall_plot(bars, f"{part.anchor}-plot", title, described + "."))
 
 
@@ -130,13 +131,13 @@ def _context(
 ) -> dict[str, Any]:
     rows = [line.row for part in parts for line in part.lines]
     cells = [cell for row in rows for cell in row.cells]
-    datasets = {part.dataset for part in parts}
     return {
         "sections": parts,
         "panels": panels,
         "albums": albums,
         "limit": limit,
         "metrics": METRICS,
+        "datasets": tuple(dict.fromkeys(part.dataset for part in parts)),
         "retrievers": tuple(dict.fromkeys(row.retriever.name for row in rows)),
         "paradigms": tuple(dict.fromkeys(row.retriever.paradigm for row in rows)),
         "cells": cells,
@@ -149,11 +150,16 @@ def _context(
         "examples_shown": sum(book.shown for book in albums.values()),
         "examples_stored": sum(book.stored for book in albums.values()),
         "skipped": {
-            part.anchor: [each for each in skipped if each.dataset == part.dataset]
-            for part in parts
+            part.anchor: [each for each in skipped if _belongs(each, part)] for part in parts
         },
-        "not_run": [each for each in skipped if each.dataset not in datasets],
+        "not_run": [each for each in skipped if not any(_belongs(each, part) for part in parts)],
     }
+
+
+def _belongs(skipped: Skipped, part: Section) -> bool:
+    """Whether a retriever was left out of what this section shows."""
+    here = skipped.dataset == part.dataset and skipped.protocol in ("", part.protocol)
+    return here and bool(skipped.retriever)
 
 
 def _render(template: str, context: Mapping[str, Any]) -> bytes:
@@ -181,6 +187,8 @@ def _environment() -> Environment:
         diagnosis=provenance.diagnosis,
     )
     environment.globals.update(
+        chance=units.chance,
+        modalities=MODALITIES,
         shared=provenance.shared,
         facts=provenance.FACTS,
         command=lambda cell: cell.command,

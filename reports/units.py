@@ -13,6 +13,12 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f}"
 
 
+def chance(right: int, ranked: int) -> str:
+    """The chance of ``right`` in ``ranked`` as per cent with two digits, 100 at most."""
+    share = 100 * min(1.0, right / ranked)
+    return "100" if share > 99 else f"{share:.2g}"
+
+
 def seconds(value: float | None) -> str:
     """A duration in the unit that needs the fewest digits: 0.42 s, 38 s, 2 min 05 s, 1 h 12 min."""
     if value is None:

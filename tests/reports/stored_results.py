@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from bench.cells import Cell, CellSpec, Measure
 from bench.store import Example, Hit, ResultStore
+from datasets.base import MediaToText, Modality
 from retrievers.base import Paradigm, RetrieverSpec, Weights
 
 DEPTH = 10
@@ -49,6 +50,10 @@ class Plan:
     )
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    modality: Modality = "image"
+    rule: MediaToText = "any caption"
+    reverse: bool = False
+    folds: int = 1
     created: str = "2026-11-21T09:45:00+00:00"
     seconds: Mapping[str, float] = field(
         default_factory=lambda: {
@@ -76,7 +81,7 @@ def cell_spec(plan: Plan) -> CellSpec:
         retriever=RetrieverSpec(
             name=plan.retriever,
             paradigm=plan.paradigm,
-            modalities=("image",),
+            modalities=(plan.modality,),
             weights=plan.weights,
             licence="Apache-2.0",
             checkpoint=plan.checkpoint,
@@ -112,9 +117,16 @@ def store_result(
             "text": captions,
             "best": best,
             "worst": best,
+            "right": (best > 0).astype(np.int64),
             "ids": [[f"item-{n}" for n in range(DEPTH)]] * queries,
             "scores": [list(np.linspace(0.9, 0.1, DEPTH))] * queries,
         }
+    )
+    seconds = best[1 :: plan.captions]
+    backward = ranks.iloc[:: plan.captions].assign(
+        query=[f"item-{item}" for item in range(plan.items)],
+        **dict.fromkeys(("best", "worst"), seconds),
+        right=(seconds > 0).astype(np.int64),
     )
     cell = Cell(
         spec=cell_spec(plan),
@@ -122,8 +134,17 @@ def store_result(
         created=plan.created,
         command=f"python -m bench.accuracy --dataset {plan.dataset} "
         f"--retriever {plan.retriever} --seeds {plan.seed}",
+        modality=plan.modality,
+        media_to_text=plan.rule,
         metrics=metrics(best),
-        counts={"gallery": plan.items, "queries": queries, "train_items": 4 * plan.items},
+        reverse=metrics(best[1 :: plan.captions]) if plan.reverse else {},
+        counts={
+            "gallery": plan.items // plan.folds,
+            "folds": plan.folds,
+            "queries": queries,
+            "items_asked": plan.items,
+            "train_items": 4 * plan.items,
+        },
         seconds=plan.seconds,
         memory={"peak_bytes": 913_000_000 + plan.seed, "index_bytes": plan.items * 512},
         diagnostics=plan.diagnostics,
@@ -132,7 +153,8 @@ def store_result(
         revision="b884516d0c3e+changes",
         notes=plan.notes,
     )
-    store.write(cell, ranks, _examples(rng, plan, captions, best, pictures))
+    shown = _examples(rng, plan, captions, best, pictures)
+    store.write(cell, ranks, shown, reverse=backward if plan.reverse else None)
     return cell
 
 

@@ -23,7 +23,7 @@ KINDS = ("items", "captions", "queries")
 class Found:
     """Annotations that were read, from a folder or a manifest.
 
-    source  where to get what is missing, in a sentence; empty for the user's own data
+    source  how to get what is missing, in a sentence; empty for the user's own data
     """
 
     labels: Labels
@@ -119,7 +119,8 @@ def find(name: str, *, root: Path | None, cache: Path) -> Found:
         annotated = loading.loader_of(known).read(folder, about)
     else:
         raise DatasetError(loading.locate(name, root).sentence)
-    return Found(loading.labels_of(about), folder, annotated, about.source)
+    source = f"Delete {folder} and have it drawn anew." if known.synthetic else about.source
+    return Found(loading.labels_of(about), folder, annotated, source)
 
 
 def find_manifest(path: Path) -> Found:

@@ -153,7 +153,7 @@ def inspection(found: Inspection) -> RenderableType:
         *([] if found.media is None else _media(found, found.media)),
         *(Text(f"Note: {_plain(note)}") for note in found.notes),
         Text(_verdict(found), "green" if found.whole else "yellow"),
-        *([] if found.whole or not found.source else [Text(f"Where to get it: {found.source}")]),
+        *([] if found.whole or not found.source else [Text(f"How to get it: {found.source}")]),
     )
 
 
@@ -178,10 +178,11 @@ def _figure(here: int | None, due: int | None) -> str:
 def _media(found: Inspection, media: Media) -> Iterable[RenderableType]:
     total = sum(media.usable.values()) + len(media.gaps)
     yield Text(
-        f"Media: {total - len(media.gaps):,} of {total:,} files decode, {media.missing:,} are "
+        f"Media: {total - len(media.gaps):,} of {total:,} files decode, {media.missing:,} "
         f"missing, {media.damaged:,} damaged."
     )
-    for gap in media.gaps[:PROBLEMS_SHOWN]:
+    # Missing files are often the many: the damaged ones must not drown in them.
+    for gap in sorted(media.gaps, key=lambda gap: gap.missing)[:PROBLEMS_SHOWN]:
         yield Text(_plain(f"  {gap.item_id}: {gap.path} {gap.reason}"))
     if len(media.gaps) > PROBLEMS_SHOWN:
         yield Text(f"  and {len(media.gaps) - PROBLEMS_SHOWN:,} more (--json lists them all)")

@@ -133,7 +133,7 @@ def test_verify_a_whole_dataset(data: Path) -> None:
     ended = verified(data)
     assert ended.exit_code == 0, ended.output
     said = on_one_line(ended.output)
-    assert "12 of 12 files decode, 0 are missing, 0 damaged." in said
+    assert "12 of 12 files decode, 0 missing, 0 damaged." in said
     assert "Whole: every count is as stated" in said
     sizes = flickr30k_mini.split_sizes(ITEMS, flickr30k_mini.SHARES)
     assert f"train {sizes['train']} {5 * sizes['train']} " in said
@@ -147,9 +147,10 @@ def test_verify_names_what_is_missing_and_what_is_damaged(data: Path) -> None:
     ended = verified(data)
     assert ended.exit_code == 1
     said = on_one_line(ended.output)
-    assert "10 of 12 files decode, 1 are missing, 1 damaged." in said
+    assert "10 of 12 files decode, 1 missing, 1 damaged." in said
     # A long path is folded anywhere.
     assert f"{lost.stem}:{lost}ismissing" in "".join(ended.output.split())
+    assert said.index(f"{cut.stem}: ") < said.index(f"{lost.stem}: ")
     assert "Not whole: 2 media files cannot be used." in said
     found = json.loads(verified(data, "--json").stdout)
     assert not found["whole"]
@@ -158,6 +159,7 @@ def test_verify_names_what_is_missing_and_what_is_damaged(data: Path) -> None:
         (lost.stem, True),
         (cut.stem, False),
     ]
+    assert "and have it drawn anew." in said
     as_loaded = loading.load(TWIN, root=data, cache=data / "cache", skip_bad=True)
     assert found["protocol"] == as_loaded.protocol
     assert found["notes"] == list(as_loaded.notes)
@@ -169,7 +171,7 @@ def test_annotations_are_counted_where_no_media_are(data: Path) -> None:
     ended = verified(data)
     assert ended.exit_code == 1
     said = on_one_line(ended.output)
-    assert "0 of 12 files decode, 12 are missing" in said and "and 2 more" in said
+    assert "0 of 12 files decode, 12 missing" in said and "and 2 more" in said
     assert "Protocol with these media: none" in said
     ended = verified(data, "--annotations-only")
     assert ended.exit_code == 0
@@ -247,6 +249,17 @@ def test_make_writes_what_the_maker_writes(data: Path, tmp_path: Path) -> None:
     assert [path.name for path in data.iterdir()] == [TWIN]
     loaded = loading.load(TWIN, root=data, cache=tmp_path / "cache")
     assert loaded.protocol == f"mini-{len(loaded.gallery)}"
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names() if name.endswith("-mini")])
+def test_every_twin_can_be_made_and_is_whole(name: str, tmp_path: Path) -> None:
+    made = run("make", name, "--items", "15", "--output", tmp_path)
+    assert made.exit_code == 0, made.output
+    ended = run("verify", name, "--data-root", tmp_path, "--cache", tmp_path / "cache", "--json")
+    found = json.loads(ended.stdout)
+    assert ended.exit_code == 0, found
+    assert sum(found["media"]["usable"].values()) == 15
+    assert found["protocol"] == f"mini-{found['media']['usable']['test']}"
 
 
 def test_make_says_how_to_use_the_twin(tmp_path: Path) -> None:

@@ -105,9 +105,10 @@ def _looked_for(about: ProtocolCard) -> str:
     below = " or ".join(f"{folder}/" for folder in folders)
     media = ", ".join(f"{folder}/" for folder in about.media)
     own = "" if about.synthetic else " or the data folder itself"
+    forms = "" if about.synthetic else " or another form named above"
     return (
-        f"{below} in the data folder{own}; there the annotation files named below (or in "
-        f"annotations/), and the media beside them or in {media or 'no folder of their own'}."
+        f"{below} in the data folder{own}; there, or in annotations/, the files named below"
+        f"{forms}; the media beside them or in {media or 'no folder of their own'}."
     )
 
 
@@ -199,10 +200,14 @@ def _verdict(found: Inspection) -> str:
         return "Whole: every count is as stated and every media file decodes."
     faults = []
     if found.differing:
-        faults.append(f"{found.differing} counts differ from those stated")
+        faults.append(f"{_number(found.differing, 'count')} not as stated")
     if found.media is not None and found.media.gaps:
-        faults.append(f"{len(found.media.gaps):,} media files cannot be used")
+        faults.append(f"{_number(len(found.media.gaps), 'media file')} missing or damaged")
     return f"Not whole: {' and '.join(faults) or 'nothing is left to search'}."
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _table(title: str | None = None) -> Table:

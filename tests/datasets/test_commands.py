@@ -151,7 +151,7 @@ def test_verify_names_what_is_missing_and_what_is_damaged(data: Path) -> None:
     # A long path is folded anywhere.
     assert f"{lost.stem}:{lost}ismissing" in "".join(ended.output.split())
     assert said.index(f"{cut.stem}: ") < said.index(f"{lost.stem}: ")
-    assert "Not whole: 2 media files cannot be used." in said
+    assert "Not whole: 2 media files missing or damaged." in said
     found = json.loads(verified(data, "--json").stdout)
     assert not found["whole"]
     assert found["media"]["missing"] == found["media"]["damaged"] == 1
@@ -192,7 +192,7 @@ def test_counts_other_than_the_cards_are_marked(tmp_path: Path) -> None:
     assert "train 2 ≠ 29,000 4 ≠ 145,000" in said
     assert "test 2 ≠ 1,000 4 ≠ 5,000 4 ≠ 5,000" in said
     assert "karpathy-2of1000-train2of29000-val2of1014" in said
-    assert "Not whole: 7 counts differ from those stated." in said
+    assert "Not whole: 7 counts not as stated." in said
     found = json.loads(run(*words, "--json").stdout)
     assert found["splits"]["test"]["queries"] == {"found": 4, "stated": 5000}
     assert found["media"] is None and found["stated_protocol"] == "karpathy-1k"

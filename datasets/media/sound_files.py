@@ -6,6 +6,7 @@ video by FFmpeg. What a file is called decides nothing.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ _SNDFILE = ("wav", "flac", "ogg", "mp3")
 _FFMPEG = ("aac", "matroska", "mp4")
 # The size that a program writes into a WAV header when it does not know yet how much will come.
 _SIZE_UNKNOWN = 0x7FFF_0000
+# A decoder needs a little of what came before to give the same samples as without a jump.
 _RUN_UP_SECONDS = 0.2
 
 
@@ -103,9 +105,12 @@ class _SndfileSound:
         return int(self.file.frames)
 
     def read(self, start: int, count: int) -> SampleArray:
-        if self.file.tell() != start:
-            self.file.seek(start)
-        samples = self.file.read(min(count, self.length - start), "float32", always_2d=True)
+        # soundfile seeks after every read, and the decoder of a lossy format starts afresh there:
+        # the run-up has to be read together with what is wanted.
+        early = max(0, start - round(_RUN_UP_SECONDS * self.rate))
+        self.file.seek(early)
+        end = min(start + count, self.length)
+        samples = self.file.read(end - early, "float32", always_2d=True)[start - early :]
         end = start + len(samples)
         if end < min(start + count, WHOLE * self.length):
             raise MediaError(
@@ -116,7 +121,11 @@ class _SndfileSound:
 
 @dataclass(frozen=True)
 class _FfmpegSound:
-    """``zero`` is the time of the first sample in seconds, as the container counts them."""
+    """Times are in seconds as the container counts them.
+
+    zero   of the first sample
+    first  of the first packet, which may lie before: a coder's run-up
+    """
 
     container: InputContainer
     stream: AudioStream
@@ -124,6 +133,7 @@ class _FfmpegSound:
     channels: int
     length: int
     zero: float
+    first: float
 
     @staticmethod
     def of(item: Item, container: InputContainer) -> _FfmpegSound:
@@ -131,18 +141,19 @@ class _FfmpegSound:
             raise MediaError(item, "holds no sound")
         stream = container.streams.audio[0]
         stream.codec_context.thread_count = 1
-        end = 0.0
+        first, end = math.inf, 0.0
         for number, packet in enumerate(packets_of(container, stream), start=1):
             if number > MAX_PACKETS:
                 raise MediaError(item, f"holds more than {MAX_PACKETS:,} packets, the limit")
             if packet.pts is not None and packet.time_base is not None:
+                first = min(first, float(packet.pts * packet.time_base))
                 end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         container.seek(0)
         # Its own frames know the rate: the header of HE-AAC may name half of it.
-        first = next(_decoded(container, stream), None)
-        if first is None:
+        frame = next(_decoded(container, stream), None)
+        if frame is None:
             raise MediaError(item, "holds no sound that can be decoded")
-        zero, rate = _time(first), first.sample_rate
+        zero, rate = _time(frame), frame.sample_rate
         promised = (container.duration or 0) / av.time_base
         if end - zero < WHOLE * promised:
             raise MediaError(
@@ -150,13 +161,12 @@ class _FfmpegSound:
                 f"is cut short: {end - zero:.2f} of the {promised:.2f} s that it promises "
                 "are there",
             )
-        length, channels = round((end - zero) * rate), first.layout.nb_channels
-        return _FfmpegSound(container, stream, rate, channels, length, zero)
+        length, channels = round((end - zero) * rate), frame.layout.nb_channels
+        return _FfmpegSound(container, stream, rate, channels, length, zero, first)
 
     def read(self, start: int, count: int) -> SampleArray:
         samples = np.zeros((self.channels, min(count, self.length - start)), np.float32)
-        # A decoder needs a little of what came before to be right.
-        early = max(0.0, start / self.rate - _RUN_UP_SECONDS) + self.zero
+        early = max(self.first, self.zero + start / self.rate - _RUN_UP_SECONDS)
         self.container.seek(int(early * av.time_base), backward=True)
         for frame in _decoded(self.container, self.stream):
             at = round((_time(frame) - self.zero) * self.rate) - start

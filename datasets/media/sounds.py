@@ -17,7 +17,7 @@ from datasets.media.sound_files import SoundReader, opened_sound
 from datasets.ordered_pool import ordered_map
 
 MAX_SAMPLES = 1 << 27
-BLOCK = 1 << 16
+BLOCK = 1 << 18
 
 
 def load_sound(item: Item) -> Sound:

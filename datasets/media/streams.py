@@ -8,6 +8,7 @@ from io import FileIO
 from typing import Any, NoReturn, cast
 
 import av
+import soundfile
 from av.container import InputContainer
 
 from datasets.base import Item
@@ -73,6 +74,12 @@ def _refuse(url: str, flags: int, options: Mapping[str, Any]) -> NoReturn:
 
 
 def _cause(error: Exception) -> str:
-    if isinstance(error, av.FFmpegError):
-        return error.strerror or "it cannot be decoded"
-    return str(error) or type(error).__name__
+    """What a library says, as a clause on one line."""
+    match error:
+        case av.FFmpegError():
+            said = error.strerror
+        case soundfile.LibsndfileError():
+            said = error.error_string
+        case _:
+            said = str(error)
+    return " ".join((said or type(error).__name__).split()).rstrip(".")

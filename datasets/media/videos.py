@@ -5,40 +5,27 @@ frame is chosen by its own time whatever the frame rate does. Then only the stre
 frame to a sampled frame are decoded, of a long video as of a short one.
 
 A packet that cannot be decoded is stepped over. The file is refused where that moves a sampled
-frame by more than ``TOLERANCE_SECONDS``, and where it ends before nine tenths of the duration
+frame by more than a second, and where it ends before nine tenths of the duration
 that it promises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import av
 import numpy as np
-from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from PIL import Image
 
-from datasets.base import ByteArray, Clip, IntArray, Item, Sound
+from datasets.base import ByteArray, Clip, Item, Sound
 from datasets.media.files import MediaError
-from datasets.media.frame_index import (
-    MAX_PIXELS,
-    FrameIndex,
-    index_frames,
-    packets_of,
-    video_stream,
-)
+from datasets.media.reel import opened_reel
 from datasets.media.sampling import FrameSampling
-from datasets.media.streams import container_of, opened
 from datasets.ordered_pool import ordered_map
 
-_FORMATS = ("avi", "matroska", "mp4", "mpeg", "mpegts", "ogg")
 MAX_CLIP_BYTES = 1 << 30
-TOLERANCE_SECONDS = 1.0
 # Of the frames that the packets announce, those that must decode for a file to be used. Some
 # packets hold no frame that is shown (VP8 and VP9 keep hidden ones), damage leaves fewer.
 _DECODED = 0.75
@@ -56,14 +43,13 @@ def load_clip(item: Item, sampling: FrameSampling, size: tuple[int, int] | None 
     """
     if not isinstance(item.media, Path):
         return _sampled(_checked(item, item.media), sampling, size)
-    with _container(item) as container:
-        stream = video_stream(item, container)
-        index = index_frames(item, container, stream)
+    with opened_reel(item) as reel:
+        index = reel.index
         stamps = [index.nearest(time) for time in sampling.times(index.duration)]
         wanted, places = np.unique(stamps, return_inverse=True)
-        found = _frames_at(item, container, stream, index, wanted)
-        pictures = _pictures(item, found, size, sampling.count)
-        seconds = np.array([index.seconds(_stamp(frame)) for frame in found])
+        found = reel.nearest(wanted)
+        pictures = _pictures(item, [frame for _, frame in found], size, sampling.count)
+        seconds = np.array([index.seconds(stamp) for stamp, _ in found])
         return Clip(pictures[places], seconds[places])
 
 
@@ -90,106 +76,17 @@ def middle_of_whole(item: Item) -> ByteArray:
     if not isinstance(item.media, Path):
         frames = _checked(item, item.media).frames
         return frames[len(frames) // 2]
-    with _container(item) as container:
-        stream = video_stream(item, container)
-        index = index_frames(item, container, stream)
-        middle, decoded = index.nearest(index.duration / 2), 0
-        kept: VideoFrame | None = None
-        _seek(container, stream, int(index.stamps[0]))
-        for frame in _decoded(item, container, stream):
+    with opened_reel(item) as reel:
+        due, decoded = len(reel.index.stamps), 0
+        middle = reel.index.nearest(reel.index.duration / 2)
+        nearest: tuple[int, VideoFrame] | None = None
+        for stamp, frame in reel.frames_from(int(reel.index.stamps[0])):
             decoded += 1
-            if kept is None or abs(_stamp(frame) - middle) < abs(_stamp(kept) - middle):
-                kept = frame
-        if kept is None or decoded < _DECODED * len(index.stamps):
-            raise MediaError(
-                item, f"is damaged: {decoded:,} of {len(index.stamps):,} frames can be decoded"
-            )
-        return _rgb(kept)
-
-
-@contextmanager
-def _container(item: Item) -> Iterator[InputContainer]:
-    if item.modality != "video":
-        raise MediaError(item, f"is {item.modality}; only videos have frames")
-    with opened(item, _FORMATS, "a video") as (stream, form), container_of(stream, form) as inside:
-        yield inside
-
-
-def _frames_at(
-    item: Item,
-    container: InputContainer,
-    stream: VideoStream,
-    index: FrameIndex,
-    wanted: IntArray,
-) -> list[VideoFrame]:
-    """The frames nearest to ``wanted`` [stamps], ascending; as a rule those very frames."""
-    tolerance = int(TOLERANCE_SECONDS / index.unit)
-    offsets = np.full(len(wanted), tolerance + 1)
-    found: list[VideoFrame | None] = [None] * len(wanted)
-    first = int(index.stamps[0])
-    here = first - 1
-    frames: Iterator[VideoFrame] = iter(())
-
-    def walk(place: int) -> None:
-        # Decoders may give frames a little out of order, so that a wanted one can come early.
-        nonlocal here
-        for frame in frames:
-            here = max(here, stamp := _stamp(frame))
-            nearer = np.abs(wanted - stamp) < offsets
-            offsets[nearer] = np.abs(wanted - stamp)[nearer]
-            for one in np.flatnonzero(nearer):
-                found[one] = frame
-            if offsets[place] == 0 or stamp > wanted[place] + tolerance:
-                return
-
-    may_seek = True
-    for place, stamp in enumerate(wanted):
-        if offsets[place] == 0:
-            continue
-        key = index.key_before(int(stamp))
-        if may_seek and key > here:
-            may_seek = _seek(container, stream, key)
-            frames = _decoded(item, container, stream)
-        walk(place)
-        if offsets[place] and may_seek:
-            # Not every container finds its way by time: from here on nothing is jumped over.
-            may_seek = False
-            _seek(container, stream, first)
-            frames = _decoded(item, container, stream)
-            walk(place)
-        if found[place] is None:
-            at = index.seconds(int(stamp))
-            raise MediaError(item, f"is damaged: no frame near {at:.2f} s can be decoded")
-    return [frame for frame in found if frame is not None]
-
-
-def _seek(container: InputContainer, stream: VideoStream, stamp: int) -> bool:
-    try:
-        container.seek(stamp, stream=stream, backward=True)
-    except av.FFmpegError:
-        container.seek(0)
-        return False
-    return True
-
-
-def _decoded(item: Item, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    for packet in packets_of(container, stream):
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            continue
-        for frame in frames:
-            if not isinstance(frame, VideoFrame) or (frame.pts is None and frame.dts is None):
-                continue
-            if frame.width * frame.height > MAX_PIXELS:
-                raise MediaError(item, f"has frames of more than {MAX_PIXELS:,} pixels, the limit")
-            yield frame
-
-
-def _stamp(frame: VideoFrame) -> int:
-    stamp = frame.dts if frame.pts is None else frame.pts
-    assert stamp is not None
-    return stamp
+            if nearest is None or abs(stamp - middle) < abs(nearest[0] - middle):
+                nearest = stamp, frame
+        if nearest is None or decoded < _DECODED * due:
+            raise MediaError(item, f"is damaged: {decoded:,} of {due:,} frames can be decoded")
+        return _rgb(nearest[1])
 
 
 def _pictures(

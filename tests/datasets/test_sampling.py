@@ -1,0 +1,81 @@
+"""Where frames and windows are taken: by hand, and for any duration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datasets.media.sampling import FrameSampling, WindowSampling
+
+DURATIONS = st.floats(0, 1e6)
+SPREADS = st.sampled_from(["middles", "ends"])
+PLACES = st.sampled_from(["start", "middle", "spread"])
+
+
+def test_frames_by_hand() -> None:
+    assert FrameSampling(4).times(8.0).tolist() == [1, 3, 5, 7]
+    assert FrameSampling(3, "ends").times(8.0).tolist() == [0, 4, 8]
+    assert FrameSampling(1).times(8.0).tolist() == [4]
+    assert FrameSampling(1, "ends").times(8.0).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("place", "count", "duration", "starts"),
+    [
+        ("start", 3, 10.0, [0, 2, 4]),
+        ("middle", 3, 10.0, [2, 4, 6]),
+        ("spread", 3, 10.0, [0, 4, 8]),
+        ("start", 1, 10.0, [0]),
+        ("middle", 1, 10.0, [4]),
+        ("spread", 1, 10.0, [4]),
+        ("start", 3, 5.0, [0, 2, 3]),
+        ("middle", 3, 5.0, [0, 2, 3]),
+        ("spread", 3, 5.0, [0, 1.5, 3]),
+        ("start", 2, 1.0, [0, 0]),
+        ("spread", 2, 1.0, [0, 0]),
+    ],
+)
+def test_windows_of_two_seconds_by_hand(
+    place: Any, count: int, duration: float, starts: list[float]
+) -> None:
+    assert WindowSampling(100, 2.0, count, place).starts(duration).tolist() == starts
+
+
+@given(st.integers(1, 50), SPREADS, DURATIONS)
+def test_frames_ascend_within_the_video(count: int, spread: Any, duration: float) -> None:
+    times = FrameSampling(count, spread).times(duration)
+    assert times.dtype == np.float64 and times.shape == (count,)
+    assert np.all(np.diff(times) >= 0) and times[0] >= 0
+    assert times[-1] <= duration * (1 + 1e-12)
+
+
+@given(st.integers(1, 50), PLACES, DURATIONS, st.floats(0.1, 100))
+def test_windows_ascend_within_the_sound(
+    count: int, place: Any, duration: float, seconds: float
+) -> None:
+    starts = WindowSampling(16_000, seconds, count, place).starts(duration)
+    assert starts.dtype == np.float64 and starts.shape == (count,)
+    assert np.all(np.diff(starts) >= 0) and starts[0] >= 0
+    assert starts[-1] <= max(0.0, duration - seconds)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: FrameSampling(0),
+        lambda: FrameSampling(1, "random"),  # type: ignore[arg-type]
+        lambda: WindowSampling(0, 1.0),
+        lambda: WindowSampling(100, 0.001),
+        lambda: WindowSampling(100, float("inf")),
+        lambda: WindowSampling(100, 1.0, 0),
+        lambda: WindowSampling(100, 1.0, place="end"),  # type: ignore[arg-type]
+        lambda: WindowSampling(100, 1.0, pad="noise"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_sampling_that_means_nothing_is_refused(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"\d|not"):
+        wrong()

@@ -5,14 +5,26 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from datasets.base import Dataset, DatasetError, Item
+from datasets.base import Clip, Dataset, DatasetError, Item, Sound
 from datasets.loading import load_manifest
 from datasets.verify import verify
-from tests.datasets.tiny_files import image_item, pixels, write_picture
+from tests.datasets.tiny_files import (
+    audio_item,
+    image_item,
+    pixels,
+    video_item,
+    write_picture,
+    write_sound,
+    write_video,
+)
 
 
 def digest(path: Path) -> str:
@@ -96,6 +108,59 @@ def test_a_stopped_verification_keeps_what_it_did(
         damage_unseen(item.media)
     after = verify(items, cache=tmp_path / "cache")
     assert set(after.digests) == {"0", "1", "2", "3"}
+
+
+def test_an_older_memory_is_begun_anew(tmp_path: Path) -> None:
+    """One that was kept before there were signatures."""
+    item = image_item(write_picture(tmp_path / "a.png"))
+    (tmp_path / "cache/verified").mkdir(parents=True)
+    with closing(sqlite3.connect(tmp_path / "cache/verified/files.sqlite")) as older, older:
+        older.execute(
+            "CREATE TABLE verified (path BLOB PRIMARY KEY, size INTEGER NOT NULL,"
+            " mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID"
+        )
+        stamp = (tmp_path / "a.png").stat()
+        row = (os.fsencode(tmp_path / "a.png"), stamp.st_size, stamp.st_mtime_ns, "old")
+        older.execute("INSERT INTO verified VALUES (?, ?, ?, ?)", row)
+    found = verify([item], cache=tmp_path / "cache")
+    assert found.digests == {"a": digest(tmp_path / "a.png")}
+    assert found.signatures.keys() == {"a"}
+
+
+def test_every_modality_is_verified_and_remembered(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, (1, 40_000)).astype(np.float32)
+    items = [
+        image_item(write_picture(tmp_path / "picture.png")),
+        audio_item(write_sound(tmp_path / "sound.wav", noise)),
+        video_item(write_video(tmp_path / "video.mp4", [10, 20, 30])),
+    ]
+    first = verify(items, cache=tmp_path / "cache")
+    assert first.digests == {item.id: digest(Path(str(item.media))) for item in items}
+    # The frames of this video are blank: no signature could tell them from others.
+    assert first.signatures.keys() == {"picture", "sound"}
+    for item in items:
+        damage_unseen(Path(str(item.media)))
+    assert verify(items, cache=tmp_path / "cache") == first
+
+
+def test_sounds_and_clips_in_memory_are_told_apart(tmp_path: Path) -> None:
+    samples = np.zeros((1, 100), np.float32)
+    frames = np.zeros((2, 4, 4, 3), np.uint8)
+    items = [
+        Item("a", "audio", Sound(samples, 100)),
+        Item("b", "audio", Sound(samples, 200)),
+        Item("c", "video", Clip(frames, np.array([0.0, 1.0]))),
+        Item("d", "video", Clip(frames, np.array([0.0, 2.0]))),
+    ]
+    assert len(set(verify(items, cache=tmp_path).digests.values())) == 4
+
+
+def test_damage_anywhere_in_a_sound_is_found(tmp_path: Path) -> None:
+    samples = np.zeros((1, 700_000), np.float32)
+    samples[0, 650_000] = np.nan
+    item = audio_item(write_sound(tmp_path / "a.wav", samples))
+    (gap,) = verify([item], cache=tmp_path / "cache").gaps
+    assert gap.reason == "holds samples that are no numbers (NaN or infinite)"
 
 
 def own_data(folder: Path, rows: list[str], *, header: str = "id,path,caption,split") -> Path:
@@ -192,6 +257,15 @@ def test_duplicates_are_told(data: Path) -> None:
         "2 gallery files are byte for byte the same as another of them.",
         "2 gallery files are byte for byte the same as a file to learn from: "
         "the test is easier than it looks.",
+    )
+
+
+def test_near_duplicates_are_told(data: Path) -> None:
+    whole = Image.fromarray(pixels(0, 8, 9)).resize((180, 160), Image.Resampling.BICUBIC)
+    whole.save(data / "g0.png")
+    whole.resize((90, 80)).save(data / "g2.png")
+    assert dataset(data).notes == (
+        "2 gallery files are nearly the same as another of them to eye or ear.",
     )
 
 

@@ -102,30 +102,24 @@ FORMS: dict[Relation, tuple[str, ...]] = {
     "before": (
         "{a}, then {b}",
         "{a} before {b}",
-        "{a} and afterwards {b}",
         "before {B}, {a}",
         "{A} followed by {B}",
-        "{A} precedes {B}",
         "first {A}, later {B}",
     ),
     "after": (
         "{a} after {b}",
         "after {B}, {a}",
-        "{a} when {B} is over",
-        "{A} preceded by {B}",
         "{A} follows {B}",
-        "{a}, and before that {b}",
+        "{A} preceded by {B}",
     ),
     "during": (
         "{a} in the middle of {B}",
         "{a} during {B}",
         "{a} while {B} goes on",
         "while {B} goes on, {a}",
-        "{A} interrupting {B}",
     ),
     "throughout": (
         "{a} throughout {B}",
-        "{A} that begins before {B} and outlasts it",
         "{A} lasting all through {B}",
         "{a}, and in the middle of it {b}",
         "{A} interrupted by {B}",
@@ -135,7 +129,6 @@ FORMS: dict[Relation, tuple[str, ...]] = {
         "{a} just as {b}",
         "{A} together with {B}",
         "{A} and {B} at once",
-        "{A} in unison with {B}",
     ),
 }
 RELATION_WORDS: dict[Relation, tuple[str, ...]] = {

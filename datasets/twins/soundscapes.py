@@ -199,7 +199,8 @@ def _lay_out(scape: Soundscape, rng: random.Random) -> Soundscape | None:
     room = scape.seconds - 2 * EDGE - sum(spans) - REST * (len(spans) - 1)
     if room < 0:
         return None
-    delays = sorted(rng.uniform(0.0, room) for _ in spans)
+    # Each in its own part of the room, so that what comes first mostly comes early.
+    delays = [room * (place + rng.random()) / len(spans) for place in range(len(spans))]
     begin = EDGE
     for moment, span, delay in zip(scape.moments, spans, delays, strict=True):
         for place in moment.places:

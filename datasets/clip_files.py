@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from datasets.annotations import AnnotatedItem, Split
 from datasets.base import Modality
 from datasets.files import media_folders
 from datasets.media.files import EXTENSIONS
+from datasets.protocol_card import SPLITS
 
 
 @dataclass(frozen=True)
@@ -43,26 +44,30 @@ def place_clips(
     """
     named = split_folders or {}
     folder = folder.absolute()
-    existing = [one for one in dict.fromkeys(media_folders(folder, media)) if one.is_dir()]
-    listings: dict[tuple[Path, Modality], dict[str, str]] = {}
-    indexes: dict[tuple[Split, Modality], _Index] = {}
-    found: list[Path | None] = []
-    for one in wanted:
-        key = (one.item.split, one.item.modality)
-        if key not in indexes:
-            theirs = _of_split(existing, folder, named, key[0])
-            indexes[key] = _index(theirs, key[1], listings)
-        found.append(indexes[key].find(one.stems))
+    modalities = {one.item.modality for one in wanted}
+    listings = {
+        place: _listing(place, modalities)
+        for place in media_folders(folder, media)
+        if place.is_dir()
+    }
+    indexes = {
+        split: _index(listings, _of_split(listings, folder, named, split)) for split in SPLITS
+    }
+    found = [indexes[one.item.split].find(one.stems) for one in wanted]
     claims = Counter(path for path in found if path is not None)
-    placed = []
-    for one, path in zip(wanted, found, strict=True):
+
+    def settled(item: AnnotatedItem, path: Path | None) -> Path:
         if path is None:
-            expected = indexes[one.item.split, one.item.modality].folder or folder
-            path = expected / one.item.path.name
-        elif claims[path] > 1:
-            path = folder / named.get(one.item.split, "") / one.item.path.name
-        placed.append(replace(one.item, path=path))
-    return tuple(placed), _note(claims)
+            return (indexes[item.split].folder or folder) / item.path.name
+        if claims[path] > 1:
+            return folder / named.get(item.split, "") / item.path.name
+        return path
+
+    placed = tuple(
+        replace(one.item, path=settled(one.item, path))
+        for one, path in zip(wanted, found, strict=True)
+    )
+    return placed, _note(claims)
 
 
 def _note(claims: Counter[Path]) -> tuple[str, ...]:
@@ -76,16 +81,14 @@ def _note(claims: Counter[Path]) -> tuple[str, ...]:
 
 
 def _of_split(
-    folders: Sequence[Path], root: Path, named: Mapping[Split, str], split: Split
+    folders: Iterable[Path], root: Path, named: Mapping[Split, str], split: str
 ) -> list[Path]:
     """The folders that may hold a split's files: its own first, none of another split."""
-    own = named.get(split)
-    others = set(named.values()) - {own}
+    own = {name for one, name in named.items() if one == split}
+    others = set(named.values()) - own
     parts = {one: one.relative_to(root).parts for one in folders}
-    return sorted(
-        (one for one in folders if others.isdisjoint(parts[one])),
-        key=lambda one: own not in parts[one],
-    )
+    fitting = [one for one in parts if others.isdisjoint(parts[one])]
+    return sorted(fitting, key=lambda one: own.isdisjoint(parts[one]))
 
 
 @dataclass(frozen=True)
@@ -103,20 +106,13 @@ class _Index:
         return next((self.paths[key] for key in keys if key in self.paths), None)
 
 
-def _index(
-    folders: Sequence[Path],
-    modality: Modality,
-    listings: dict[tuple[Path, Modality], dict[str, str]],
-) -> _Index:
-    for folder in folders:
-        if (folder, modality) not in listings:
-            listings[folder, modality] = _listing(folder, modality)
+def _index(listings: Mapping[Path, Mapping[str, str]], folders: Sequence[Path]) -> _Index:
     paths: dict[str, Path] = {}
     for place in range(len(_forms(""))):
         for folder in folders:
-            for stem, name in listings[folder, modality].items():
+            for stem, name in listings[folder].items():
                 paths.setdefault(_forms(stem)[place], folder / name)
-    holding = next((folder for folder in folders if listings[folder, modality]), None)
+    holding = next((folder for folder in folders if listings[folder]), None)
     return _Index(holding or next(iter(folders), None), paths)
 
 
@@ -126,9 +122,10 @@ def _forms(stem: str) -> tuple[str, str, str]:
     return stem, normal, normal.replace(":", "_")
 
 
-def _listing(folder: Path, modality: Modality) -> dict[str, str]:
+def _listing(folder: Path, modalities: Iterable[Modality]) -> dict[str, str]:
     """Stem -> file name; of two extensions the one that is named first is taken."""
-    order = {extension: place for place, extension in enumerate(EXTENSIONS[modality])}
+    known = (extension for one in modalities for extension in EXTENSIONS[one])
+    order = {extension: place for place, extension in enumerate(known)}
     names = [name for name in _names(folder) if Path(name).suffix.lower() in order]
     names.sort(key=lambda name: (order[Path(name).suffix.lower()], name), reverse=True)
     return {Path(name).stem: name for name in names}

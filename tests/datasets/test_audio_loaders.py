@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import audiocaps, clotho, loading, registry
@@ -208,6 +208,7 @@ def cleaned(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(STEMS, st.tuples(*[SAFE] * 5), max_size=5))
 def test_clotho_table_is_read_as_written(
     tmp_path_factory: pytest.TempPathFactory, sounds: dict[str, tuple[str, ...]]
@@ -353,6 +354,7 @@ def test_bad_audiocaps_rows(tmp_path: Path, row: tuple[object, ...], said: str) 
 IDS = st.text("aB3-_", min_size=1, max_size=3)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(IDS, st.integers(0, 12), SAFE), max_size=12))
 def test_audiocaps_groups_are_those_of_a_plain_search(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int, str]]

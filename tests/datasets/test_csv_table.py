@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets.base import DatasetError
@@ -60,6 +60,7 @@ def test_no_table(tmp_path: Path) -> None:
         list(read_table(tmp_path / "none.csv", ("a",)))
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(FIELDS, FIELDS), max_size=8))
 def test_what_is_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
@@ -67,12 +68,11 @@ def test_what_is_written_is_read(
     stream = io.StringIO(newline="")
     csv.writer(stream).writerows([("a", "b"), *rows])
     path = tmp_path_factory.getbasetemp() / "written.csv"
-    if any("\0" in field for row in rows for field in row):
-        return
     read = fields(path, stream.getvalue().encode(), "a", "b")
     assert read == [{"a": a, "b": b} for a, b in rows]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_rows_or_a_sentence(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

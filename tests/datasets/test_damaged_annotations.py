@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets.base import DatasetError
@@ -81,6 +81,7 @@ def test_whole_files_are_read(
 
 
 @every_parser
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_damaged_files_give_a_result_or_a_sentence(
     tmp_path_factory: pytest.TempPathFactory,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import loading, msrvtt, msvd, registry
@@ -220,6 +220,7 @@ MSRVTT = st.dictionaries(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(MSRVTT)
 def test_msrvtt_is_read_as_written(
     tmp_path_factory: pytest.TempPathFactory, table: dict[str, tuple[str, list[str]]]
@@ -406,6 +407,7 @@ MSVD = st.dictionaries(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(MSVD)
 def test_msvd_lines_are_read_as_written(
     tmp_path_factory: pytest.TempPathFactory, captions: dict[str, list[str]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -18,17 +17,18 @@ def choices(data_root: Path | None, cache: Path) -> RenderableType:
     """Every name that --retriever and --dataset take."""
     settings = Settings(seed=0, device="cpu", cache=cache)
     systems = [(name, _retriever(name, settings)) for name in retrievers.names()]
-    chosen = {choice.dataset: choice.reason for choice in loading.choose_all(data_root, cache)}
-    sets = [(name, _dataset(name, chosen, data_root)) for name in datasets.names()]
+    sets = [(name, _dataset(name, data_root)) for name in datasets.names()]
     return Group(terminal.choices("Retrievers", systems), terminal.choices("Datasets", sets))
 
 
-def _dataset(name: str, chosen: Mapping[str, str], data_root: Path | None) -> tuple[str, ...]:
+def _dataset(name: str, data_root: Path | None) -> tuple[str, ...]:
     entry, variants = datasets.entry(name), datasets.card(name).variants
+    place = loading.locate(name, data_root)
+    stands_in = f"{entry.twin} stands in. " if entry.twin and place.folder is None else ""
     return (
         f"{entry.modality}; {entry.summary}",
         f"Variants: {', '.join(f'{name}:{one}' for one in variants)}" if len(variants) > 1 else "",
-        chosen.get(name) or loading.locate(name, data_root).sentence,
+        stands_in + place.sentence,
     )
 
 

@@ -22,7 +22,7 @@ from reports.plot import Bar, recall_plot
 
 SIZE_LIMIT = 25_000_000
 PLOTTED = ("R@1", "R@10")
-MODALITIES = {"image": "pictures", "audio": "sounds", "video": "videos", "": "nothing finished"}
+MODALITIES = {"image": "pictures", "audio": "sounds", "video": "videos"}
 
 
 class ReportError(Exception):

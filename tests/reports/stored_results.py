@@ -122,11 +122,11 @@ def store_result(
             "scores": [list(np.linspace(0.9, 0.1, DEPTH))] * queries,
         }
     )
-    seconds = best[1 :: plan.captions]
+    last = best[plan.captions - 1 :: plan.captions]
     backward = ranks.iloc[:: plan.captions].assign(
         query=[f"item-{item}" for item in range(plan.items)],
-        **dict.fromkeys(("best", "worst"), seconds),
-        right=(seconds > 0).astype(np.int64),
+        **dict.fromkeys(("best", "worst"), last),
+        right=(last > 0).astype(np.int64),
     )
     cell = Cell(
         spec=cell_spec(plan),
@@ -137,7 +137,7 @@ def store_result(
         modality=plan.modality,
         media_to_text=plan.rule,
         metrics=metrics(best),
-        reverse=metrics(best[1 :: plan.captions]) if plan.reverse else {},
+        reverse=metrics(last) if plan.reverse else {},
         counts={
             "gallery": plan.items // plan.folds,
             "folds": plan.folds,

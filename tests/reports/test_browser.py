@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -56,6 +56,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store_result(store, Plan("cart", paradigm="generative", seed=seed, options=options))
     store_result(store, Plan("tiny-dual", skill=0.7), texts=["<img src=/stolen onerror=alert(1)>"])
     store_result(store, Plan("tiny-dual", dataset="flickr30k-mini", synthetic=True))
+    for name, modality in (("clotho-mini", "audio"), ("msvd-mini", "video")):
+        plan = Plan("tiny-dual", dataset=name, modality=modality, synthetic=True, reverse=True)
+        store_result(store, replace(plan, rule="caption set", notes=("A long note. " * 30,) * 4))
     store_failure(store, Plan("cascade"), "no_space_" * 30)
     return write(store.root, root / "page.html")
 

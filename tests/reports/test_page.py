@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bench.store import ResultStore, Skipped
+from datasets.base import Modality
 from reports.page import ReportError, write
 from tests.reports.page_reading import Element, parse
 from tests.reports.stored_results import Plan, scene_jpeg, store_failure, store_result
@@ -29,8 +30,10 @@ def report(store: ResultStore, **options: int) -> Element:
 
 
 def accuracy_rows(page: Element) -> dict[str, Element]:
-    """The accuracy tables' rows by the retriever's name."""
-    rows = [row for table in page.all("table", class_="accuracy") for row in table.all("tr")[1:]]
+    """The rows of the tables of text to media, by the retriever's name."""
+    backward = page.all("table", class_="reverse")
+    tables = [table for table in page.all("table", class_="accuracy") if table not in backward]
+    rows = [row for table in tables for row in table.all("tr")[1:]]
     return {row.all(class_="name")[0].words: row for row in rows}
 
 
@@ -351,6 +354,119 @@ def test_notes_are_shown_once_and_with_a_name_where_not_all_have_them(store: Res
     store_result(store, Plan("cart", notes=(note, "One figure was left out.")))
     (notes,) = report(store).all("ul", class_="notes")
     assert [item.words for item in notes.all("li")] == [note, "cart: One figure was left out."]
+
+
+def test_media_to_text_has_a_table_of_its_own(store: ResultStore) -> None:
+    cells = {
+        name: store_result(store, Plan(name, skill=skill, reverse=reverse))
+        for name, skill, reverse in (("tiny-dual", 0.5, True), ("cart", 0.4, False))
+    }
+    (table,) = report(store).all("table", class_="reverse")
+    (row,) = table.all("tr")[1:]
+    assert row.all(class_="name")[0].words == "tiny-dual"
+    assert [value for value, _ in shown_figures(row)] == [
+        cells["tiny-dual"].reverse[metric].value for metric in METRICS
+    ]
+    said = table.all("caption")[0].words
+    assert "The rule is any caption" in said
+    assert "24 items ask; chance scores R@1 4.2." in said
+    assert "Left out: cart, which ranks items for a text and no texts for an item." in said
+
+
+def test_the_rule_of_caption_sets_is_named(store: ResultStore) -> None:
+    store_result(store, Plan("tiny-dual", rule="caption set", reverse=True))
+    said = report(store).all("table", class_="reverse")[0].all("caption")[0].words
+    assert "The rule is caption set: the caption sets of all items are ranked" in said
+
+
+def test_without_a_retriever_that_ranks_texts_the_page_says_so(store: ResultStore) -> None:
+    store_result(store, Plan("cart"))
+    page = report(store)
+    assert not page.all("table", class_="reverse")
+    assert "No retriever here ranks texts" in page.words
+
+
+def test_seeds_of_the_other_direction_are_averaged(store: ResultStore) -> None:
+    cells = [store_result(store, Plan("tiny-dual", seed=seed, reverse=True)) for seed in (0, 1)]
+    (table,) = report(store).all("table", class_="reverse")
+    values = [[cell.reverse[metric].value for metric in METRICS] for cell in cells]
+    shown = [value for value, _ in shown_figures(table)]
+    assert shown == pytest.approx(list(np.mean(values, axis=0)))
+
+
+def test_folds_are_said_with_the_chance_in_one_of_them(store: ResultStore) -> None:
+    store_result(store, Plan("tiny-dual", items=50, folds=5, reverse=True))
+    page = report(store)
+    setting = page.all("p", class_="setting")[0].words
+    assert "250 queries, each asked of one of 5 galleries of 10 items" in setting
+    assert "R@1 10 and R@10 100" in setting
+    assert "chance scores R@1 10." in page.all("table", class_="reverse")[0].words
+    assert page.all("p", class_="chance")[0].words == "10 pictures; chance 10 and 100"
+
+
+def test_sections_keep_the_order_of_the_registry(store: ResultStore) -> None:
+    names = ("msvd", "holiday photos", "mscoco-mini", "clotho", "mscoco", "flickr30k-mini")
+    for name in names:
+        store_result(store, Plan("tiny-dual", dataset=name))
+    store_result(store, Plan("tiny-dual", dataset="mscoco", protocol="karpathy-1k"))
+    shown = [panel.all("h3")[0].words for panel in report(store).all(class_="panel")]
+    assert shown == [
+        "holiday photos",
+        "flickr30k-mini",
+        "mscoco (karpathy-1k)",
+        "mscoco (seeded-split-0)",
+        "mscoco-mini",
+        "clotho",
+        "msvd",
+    ]
+
+
+def test_what_was_skipped_stands_with_its_own_protocol(store: ResultStore) -> None:
+    for protocol in ("karpathy-5k", "karpathy-1k"):
+        store_result(store, Plan("tiny-dual", dataset="mscoco", protocol=protocol))
+    store.write_skipped([Skipped("mscoco", "aligned", "Name a tower.", "karpathy-1k")])
+    page = report(store)
+    first, second = (part.words for part in page.all("section", class_="dataset"))
+    assert "Name a tower." in first
+    assert "Name a tower." not in second
+
+
+def test_a_dataset_that_was_not_loaded_is_listed_as_such(store: ResultStore) -> None:
+    store_result(store, Plan("tiny-dual", dataset="mscoco"))
+    lost = [Skipped(name, "", "3 files cannot be used.") for name in ("clotho", "mscoco")]
+    store.write_skipped(lost)
+    said = [item.words for item in report(store).all("ul", class_="skipped")[0].all("li")]
+    assert said == [
+        f"✕ {name} could not be loaded: 3 files cannot be used." for name in ("clotho", "mscoco")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("modality", "ending", "sentence"),
+    [
+        ("image", "", "top five. The right item has a green frame and the sign ✓."),
+        ("video", ", three frames", "A video is shown by three of its frames."),
+        ("audio", ", spectrogram", "A sound is shown by its spectrogram"),
+    ],
+)
+def test_examples_say_what_their_pictures_are(
+    store: ResultStore, modality: Modality, ending: str, sentence: str
+) -> None:
+    store_result(store, Plan("tiny-dual", modality=modality, examples=2))
+    page = report(store)
+    alts = [img.attributes["alt"] for img in page.all("img")]
+    assert alts
+    assert all(re.fullmatch(rf"(Right|Other) item item-\d+{ending}", alt) for alt in alts)
+    assert sentence in page.words
+    assert f"Text to {modality}:" in page.words
+
+
+def test_notes_are_folded(store: ResultStore) -> None:
+    store_result(store, Plan("tiny-dual", notes=("One.", "Two.")))
+    (folded,) = report(store).all("details", class_="remarks")
+    assert "open" not in folded.attributes
+    assert folded.all("summary")[0].words == "2 notes on the data and the run"
+    assert [note.words for note in folded.all("li")] == ["One.", "Two."]
 
 
 def test_reports_run_without_torch() -> None:

@@ -84,3 +84,11 @@ def test_spans(first: str, last: str, words: str) -> None:
 def test_unseen_characters_are_written_out() -> None:
     assert units.visible("a\u202eb\u200bc\x1bd") == "a\\u{202e}b\\u{200b}c\\u{1b}d"
     assert units.visible("naïve\nکارت\t😀") == "naïve\nکارت\t😀"
+
+
+def test_chance_has_two_digits_and_no_more_than_all() -> None:
+    assert units.chance(1, 1000) == "0.1"
+    assert units.chance(1, 5000) == "0.02"
+    assert units.chance(10, 883) == "1.1"
+    assert units.chance(10, 12) == "83"
+    assert units.chance(10, 4) == units.chance(1, 1) == "100"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from datasets.annotations import (
     own_protocol,
 )
 from datasets.base import DatasetError, Modality
+from datasets.layouts.csv_table import csv_lines
 from datasets.media.files import EXTENSIONS, modality_of
 from datasets.seeded_split import drawn_order
 
@@ -222,18 +221,8 @@ def _rows(path: Path) -> Iterator[_Row]:
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[_Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] = []
-    while True:
-        where = f"{path}, line {reader.line_num + 1}"
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DatasetError(f"{where} is not CSV: {error}") from error
-        if not fields:
-            continue
+    for where, fields in csv_lines(path, text):
         if not header:
             header = _header(fields, where)
         elif len(fields) != len(header):

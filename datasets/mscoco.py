@@ -28,15 +28,14 @@ from datasets.annotation_forms import (
 )
 from datasets.annotations import Annotated, AnnotatedItem, Split, own_protocol
 from datasets.base import DatasetError
+from datasets.drawn_validation import SEED, draw_validation
 from datasets.files import ANNOTATION_FOLDERS, find_file, place
 from datasets.layouts import coco_captions, lavis
 from datasets.protocol_card import Protocol, ProtocolCard
-from datasets.seeded_split import drawn_order
 
 KARPATHY = "dataset_coco.json"
 VALIDATION_ITEMS = 5000
 MOST_CAPTIONS = 5
-SPLIT_SEED = 0
 _TEST, _TRAIN = "captions_val", "captions_train"
 
 
@@ -105,10 +104,10 @@ def _read_official(test: Path, train: Path | None) -> tuple[Items, Notes]:
     if train is None:
         expected = test.name.replace(_TEST, _TRAIN)
         return items, (missing_split(expected, test.name, "train"),)
-    learned, drawn = _draw_validation(_parse(train, "train"))
+    learned, drawn = draw_validation(_parse(train, "train"), VALIDATION_ITEMS)
     note = (
         f"The gallery is {test.name}; {drawn:,} items of {train.name} were drawn for validation "
-        f"with seed {SPLIT_SEED}."
+        f"with seed {SEED}."
     )
     return learned + items, (note,)
 
@@ -124,14 +123,3 @@ def _parse(path: Path, split: Split) -> tuple[AnnotatedItem, ...]:
 def _part(path: Path) -> str:
     """``val2017`` for ``captions_val2017.json``."""
     return path.stem.removeprefix("captions_")
-
-
-def _draw_validation(
-    items: tuple[AnnotatedItem, ...],
-) -> tuple[tuple[AnnotatedItem, ...], int]:
-    """5,000 items, as Karpathy's split has, or a tenth of a smaller file."""
-    size = min(VALIDATION_ITEMS, len(items) // 10)
-    chosen = set(drawn_order((item.id for item in items), SPLIT_SEED)[:size])
-    return tuple(
-        replace(item, split="validation") if item.id in chosen else item for item in items
-    ), size

@@ -40,7 +40,7 @@ def read_table(path: Path, columns: Sequence[str], *, encoding: str = "utf-8-sig
 
 
 def _rows(path: Path, text: str, columns: Sequence[str]) -> Iterator[Row]:
-    lines = _lines(path, text)
+    lines = csv_lines(path, text)
     where, header = next(lines, (str(path), []))
     _check_header(where, header, columns)
     for where, fields in lines:
@@ -52,7 +52,11 @@ def _rows(path: Path, text: str, columns: Sequence[str]) -> Iterator[Row]:
         yield Row(where, dict(zip(header, fields, strict=True)))
 
 
-def _lines(path: Path, text: str) -> Iterator[tuple[str, list[str]]]:
+def csv_lines(path: Path, text: str) -> Iterator[tuple[str, list[str]]]:
+    """The lines of CSV that are not blank, each behind the place it stands at.
+
+    Raises DatasetError naming the line for a broken quotation.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
         where = f"{path}, line {reader.line_num + 1}"

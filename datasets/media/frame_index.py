@@ -15,12 +15,10 @@ from av.video.stream import VideoStream
 
 from datasets.base import IntArray, Item
 from datasets.media.files import MediaError
+from datasets.media.streams import WHOLE
 
 MAX_PIXELS = 8192 * 4320
 MAX_PACKETS = 4_000_000
-# What of its promised duration a file must hold. A header may be a little wrong without a frame
-# missing; a file that was cut short is wrong by more.
-WHOLE = 0.9
 
 
 @dataclass(frozen=True)

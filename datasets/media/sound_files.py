@@ -7,11 +7,9 @@ video by FFmpeg. What a file is called decides nothing.
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import FileIO
 from typing import Protocol
 
 import av
@@ -23,16 +21,14 @@ from av.container import InputContainer
 
 from datasets.base import Item, SampleArray
 from datasets.media.files import MediaError
-from datasets.media.frame_index import MAX_PACKETS, WHOLE, packets_of
-from datasets.media.streams import container_of, opened
+from datasets.media.frame_index import MAX_PACKETS, packets_of
+from datasets.media.streams import WHOLE, container_of, opened
 
 MAX_CHANNELS = 64
 MIN_RATE, MAX_RATE = 1_000, 768_000
 MAX_HOURS = 12
 _SNDFILE = ("wav", "flac", "ogg", "mp3")
 _FFMPEG = ("aac", "matroska", "mp4")
-# The size that a program writes into a WAV header when it does not know yet how much will come.
-_SIZE_UNKNOWN = 0x7FFF_0000
 # A decoder needs a little of what came before to give the same samples as without a jump.
 _RUN_UP_SECONDS = 0.2
 
@@ -66,9 +62,6 @@ def opened_sound(item: Item) -> Iterator[SoundReader]:
             with container_of(stream, form) as container:
                 yield _checked(item, _FfmpegSound.of(item, container))
         else:
-            if form == "wav":
-                _expect_whole_wav(item, stream)
-            stream.seek(0)
             with soundfile.SoundFile(stream.fileno(), closefd=False) as file:
                 yield _checked(item, _SndfileSound(item, file))
 
@@ -204,20 +197,3 @@ def _floats(frame: AudioFrame) -> SampleArray:
     if stored.dtype.kind == "i":
         return samples / np.float32(1 << (8 * stored.dtype.itemsize - 1))
     return samples
-
-
-def _expect_whole_wav(item: Item, stream: FileIO) -> None:
-    """Refuse a WAV file that ends before its header says: libsndfile would read what is there."""
-    total = stream.seek(0, 2)
-    at = 12
-    while at + 8 <= total:
-        stream.seek(at)
-        name, size = struct.unpack("<4sI", stream.read(8))
-        held = total - at - 8
-        if name == b"data":
-            if held < WHOLE * size and size < _SIZE_UNKNOWN:
-                raise MediaError(
-                    item, f"is cut short: {held:,} of the {size:,} bytes of its samples are there"
-                )
-            return
-        at += 8 + size + size % 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from io import FileIO
@@ -25,6 +26,11 @@ _READERS = {
     "mpegts": "mpegts",
     "ogg": "ogg",
 }
+# Of what a header promises (bytes, seconds, samples), the part that must be there. A header may be
+# a little wrong without anything missing; where a file was cut short it is wrong by more.
+WHOLE = 0.9
+# The size that a program writes into a header when it does not know yet how much will come.
+_SIZE_UNKNOWN = 0x7FFF_0000
 _NO_OTHER_FILE = {"protocol_whitelist": "none"}
 
 
@@ -44,6 +50,7 @@ def opened(item: Item, formats: Collection[str], what: str) -> Iterator[tuple[Fi
             form = format_of(head)
             if form is None or form not in formats:
                 raise MediaError(item, f"is not {what} in a known format{likeness(head)}")
+            _expect_whole_riff(item, head, os.fstat(stream.fileno()).st_size)
             yield stream, form
         except MediaError:
             raise
@@ -67,6 +74,17 @@ def container_of(stream: FileIO, form: str) -> Iterator[InputContainer]:
         metadata_errors="replace",
     ) as container:
         yield cast(InputContainer, container)
+
+
+def _expect_whole_riff(item: Item, head: bytes, held: int) -> None:
+    """Refuse a WAV or AVI file that ends before its header says: its readers would not tell."""
+    if head[:4] != b"RIFF" or len(head) < 8:
+        return
+    promised = 8 + int.from_bytes(head[4:8], "little")
+    if promised < _SIZE_UNKNOWN and held < WHOLE * promised:
+        raise MediaError(
+            item, f"is cut short: {held:,} of the {promised:,} bytes that it promises are there"
+        )
 
 
 def _refuse(url: str, flags: int, options: Mapping[str, Any]) -> NoReturn:

@@ -4,9 +4,8 @@ Which frames there are is learnt from the packets, all of which are read and non
 frame is chosen by its own time whatever the frame rate does. Then only the stretches from a key
 frame to a sampled frame are decoded, of a long video as of a short one.
 
-A packet that cannot be decoded is stepped over. The file is refused where that moves a sampled
-frame by more than a second, and where it ends before nine tenths of the duration
-that it promises.
+A packet that cannot be decoded is stepped over. A file is refused where that moves a sampled
+frame by more than a second, and where it ends before nine tenths of what it promises.
 """
 
 from __future__ import annotations

@@ -258,7 +258,7 @@ CASES = [
     ),
     Case("length unknown", "audio", ".wav", content(wav_that_claims(0xFFFF_FFFF, 5_000))),
     Case("a little short", "audio", ".wav", content(wav_that_claims(5_200, 5_000))),
-    Case("half a WAV", "audio", ".wav", cut(sound(), 0.5), "is cut short: .* of the .* bytes"),
+    Case("half a WAV", "audio", ".wav", cut(sound(), 0.5), "is cut short: .* bytes"),
     Case(
         "half a FLAC", "audio", ".flac", cut(sound(form="FLAC", subtype="PCM_16"), 0.5), "cut short"
     ),
@@ -306,7 +306,7 @@ CASES = [
     Case("without its index", "video", ".mp4", cut(video(), 0.5), "is damaged or cut short"),
     Case("half an AVI", "video", ".avi", cut(video(200), 0.5), "is cut short: .* of the"),
     Case("half a Matroska", "video", ".mkv", cut(video(200), 0.5), "is cut short: .* of the"),
-    Case("header alone", "video", ".avi", cut(video(), 0.02), "damaged|holds no"),
+    Case("header alone", "video", ".avi", cut(video(), 0.02), "is cut short"),
     Case(
         "damaged throughout",
         "video",

@@ -29,12 +29,14 @@ OPPOSITE: dict[Relation, Relation] = {
 }
 
 # Seconds. What is said to be apart is apart by REST at least, and what is said to sound within
-# another begins and ends at least MARGIN within it.
+# another begins and ends at least MARGIN within it and is no longer than LONGEST_INSIDE.
 REST = 0.25
 MARGIN = 0.25
+LONGEST_INSIDE = 1.3
 EDGE = 0.1
 TOLERANCE = 1e-6
 JOINT_SHARE = 0.42
+# How often a change of order is in the draw for each change of an attribute.
 ORDER_CHANGES = 3
 
 
@@ -216,7 +218,7 @@ def _timed(moment: Moment, events: list[Event], rng: random.Random) -> list[Even
         return [replace(events[0], start=0.0, length=lengths[0])]
     first, second = events
     if moment.joint == "inside":
-        if not _is_held(first) or lengths[1] > 1.3:
+        if not _is_held(first) or lengths[1] > LONGEST_INSIDE:
             return None
         lead, tail = (rng.uniform(1.4, 2.2) * MARGIN for _ in range(2))
         host = replace(first, start=0.0, length=lead + lengths[1] + tail)

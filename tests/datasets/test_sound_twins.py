@@ -18,7 +18,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets import protocol_card
+from datasets import protocol_card, registry
+from datasets.annotations import count
+from datasets.loading import loader_of
 from datasets.twins import audiocaps_mini, clotho_mini
 from datasets.twins.parallel import split_sizes
 from datasets.twins.sound_captions import Meaning, claims, describe, fits
@@ -30,6 +32,7 @@ from datasets.twins.soundscapes import (
     REST,
     SOURCES,
     Event,
+    Form,
     Soundscape,
     relation,
     sample_soundscape,
@@ -112,6 +115,21 @@ def test_audiocaps_layout(folders: dict[ModuleType, Path]) -> None:
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=_name)
+def test_the_datasets_own_loader_reads_it(
+    twin: ModuleType, folders: dict[ModuleType, Path]
+) -> None:
+    name = _name(twin).replace("_", "-")
+    annotated = loader_of(registry.entry(name)).read(folders[twin], registry.card(name))
+    assert annotated.notes == ()
+    assert all(item.path.is_file() for item in annotated.items)
+    assert {item.modality for item in annotated.items} == {"audio"}
+    counts = count(annotated.items, None)
+    sizes = split_sizes(ITEMS, twin.SHARES)
+    assert [counts[split].items for split in ("train", "validation", "test")] == [*sizes.values()]
+    assert counts["test"].queries == 5 * sizes[TEST[twin]]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=_name)
 def test_same_seed_gives_the_same_bytes_whatever_the_workers(
     twin: ModuleType, folders: dict[ModuleType, Path], tmp_path: Path
 ) -> None:
@@ -161,7 +179,7 @@ def test_too_few_items_are_refused(twin: ModuleType, tmp_path: Path) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(FORMS))
-def test_every_caption_is_true_of_its_soundscape(seed: int, form: object) -> None:
+def test_every_caption_is_true_of_its_soundscape(seed: int, form: Form) -> None:
     scape = sample_soundscape(form, random.Random(seed))
     for one in (scape, sibling(scape, random.Random(seed))):
         if one is not None:
@@ -171,7 +189,7 @@ def test_every_caption_is_true_of_its_soundscape(seed: int, form: object) -> Non
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(FORMS))
-def test_relations_are_told_from_both_sides_and_events_lie_within(seed: int, form: object) -> None:
+def test_relations_are_told_from_both_sides_and_events_lie_within(seed: int, form: Form) -> None:
     scape = sample_soundscape(form, random.Random(seed))
     for place, event in enumerate(scape.events):
         assert event.start >= 0
@@ -186,7 +204,7 @@ def test_relations_are_told_from_both_sides_and_events_lie_within(seed: int, for
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(FORMS))
 def test_siblings_have_the_same_words_and_are_told_apart_by_their_bindings(
-    seed: int, form: object
+    seed: int, form: Form
 ) -> None:
     scape = sample_soundscape(form, random.Random(seed))
     other = sibling(scape, random.Random(seed))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -16,12 +17,12 @@ class Encoding:
     """A codec of FFmpeg and its options."""
 
     codec: str
-    options: dict[str, str] = field(default_factory=dict)
+    options: Mapping[str, str]
 
 
 H264 = Encoding("libx264", {"crf": "22", "preset": "veryfast"})
-# A quantiser of 6 throughout: FFmpeg counts it in steps of 1/118.
-MPEG4 = Encoding("mpeg4", {"flags": "+qscale", "global_quality": str(6 * 118)})
+# One quantiser for all frames, so that no rate control decides.
+MPEG4 = Encoding("mpeg4", {"qmin": "5", "qmax": "5"})
 
 
 def available(encoding: Encoding) -> bool:

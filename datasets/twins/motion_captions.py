@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from datasets.twins.motion_meaning import Event, Meaning, Order, Placing
@@ -45,7 +45,7 @@ class Manner:
     """
 
     background: float
-    plans: dict[str, float]
+    plans: Mapping[str, float]
 
 
 @dataclass(frozen=True)

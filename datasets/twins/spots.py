@@ -22,4 +22,5 @@ class Spot:
         return random.Random(f"{self.stream}/{self.split}/{self.place}/{what}")
 
     def before(self) -> Spot:
+        """The spot of the item just before."""
         return Spot(self.stream, self.split, self.place - 1)

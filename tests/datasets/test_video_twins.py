@@ -186,7 +186,7 @@ def test_clips_are_three_seconds_of_small_frames(
             stream = container.streams.video[0]
             assert stream.average_rate == FRAME_RATE
             assert stream.frames == FRAMES == SECONDS * FRAME_RATE
-        assert clip.stat().st_size < 60_000
+        assert 1_000 < clip.stat().st_size < 40_000
 
 
 @pytest.mark.parametrize(("maker", "items"), [(msrvtt_mini, MSRVTT_ITEMS), (msvd_mini, MSVD_ITEMS)])

@@ -47,7 +47,7 @@ def _media_to_text(rows: Sequence[Row]) -> RenderableType:
     chance = 100 * cell.counts["folds"] / cell.counts["items_asked"]
     title = (
         f"{cell.modality} to text: {cell.counts['items_asked']:,} items ask, "
-        f"rule {cell.media_to_text}; chance R@1 {chance:.2g}"
+        f"rule {cell.media_to_text}; chance R@1 {chance:.3g}"
     )
     table = Table(box=box.SIMPLE, title=escape(title), title_justify="left", title_style="")
     table.add_column("retriever", no_wrap=False, max_width=16)
@@ -74,7 +74,7 @@ def _title(rows: Sequence[Row]) -> str:
     return escape(
         f"{first.dataset} ({first.protocol}), text to {cell.modality}{synthetic}\n"
         f"{counts['queries']:,} queries, {galleries}; "
-        f"chance R@1 {100 / counts['gallery']:.2g}; percent, 95 % interval below"
+        f"chance R@1 {100 / counts['gallery']:.3g}; percent, 95 % interval below"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.base import Item
+from datasets.base import Clip, Item, Sound
 from retrievers.base import FloatArray
 from retrievers.embedding_cache import CachedEncoder, CachedTower, item_key, text_key
 from tests.retrievers.toys import HashEncoder, items, picture
@@ -74,7 +74,7 @@ def test_a_file_that_changes_is_encoded_again(tmp_path: Path) -> None:
 
 def test_keys_depend_on_all_that_decides_the_content(tmp_path: Path) -> None:
     one, two = (file_item(tmp_path, name, b"x") for name in ("one", "two"))
-    array = picture(3)
+    array, samples = picture(3), np.zeros((1, 5), np.float32)
     others = [
         item_key(one),
         item_key(two),
@@ -82,6 +82,11 @@ def test_keys_depend_on_all_that_decides_the_content(tmp_path: Path) -> None:
         item_key(Item("a", "image", array.reshape(2, 8, 3))),
         item_key(Item("a", "image", picture(4))),
         item_key(Item("a", "video", array)),
+        item_key(Item("a", "audio", Sound(samples, 8000))),
+        item_key(Item("a", "audio", Sound(samples, 16000))),
+        item_key(Item("a", "audio", Sound(samples + 1, 8000))),
+        item_key(Item("a", "video", Clip(array[None], np.zeros(1)))),
+        item_key(Item("a", "video", Clip(array[None], np.ones(1)))),
         text_key("one"),
         text_key(""),
     ]

@@ -2,12 +2,13 @@
 
 In a third party's own test suite::
 
+    @pytest.mark.parametrize("modality", ["image", "audio"])
     @pytest.mark.parametrize("check", conformance.checks(), ids=lambda check: check.__name__)
-    def test_conformance(check):
-        check(MyAdapter())
+    def test_conformance(check, modality):
+        check(MyAdapter(), modality)
 
-The data are made here, in memory: pictures of noise and captions of no meaning. A check says
-nothing of how well a retriever finds, only of how it behaves.
+The data are made in memory: pictures, sounds and clips of noise, and captions of no meaning. A
+check says nothing of how well a retriever finds, only of how it behaves.
 """
 
 from __future__ import annotations
@@ -16,41 +17,25 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from datasets.base import Item, Pairs
+from datasets.base import Item, Modality
 from retrievers.base import (
     Adapter,
     Ranking,
     Retriever,
     RetrieverSpec,
     Settings,
+    TextRanker,
     Updatable,
     WeightsAbsent,
 )
+from retrievers.conformance_data import QUERIES, STRANGE, items_of_noise, pairs_of_noise
 
-Check = Callable[[Adapter], None]
-
-_QUERIES = (
-    "a red disc left of a blue square",
-    "two dogs",
-    "nothing of the kind",
-    "a red disc",
-    "the street at night, seen from above",
-    "x",
-    "a man holding a small striped umbrella",
-)
-_STRANGE = (
-    "żółta łódź 🚤 на озере",
-    "湖の上の黄色いボート",
-    "زورق أصفر في البحيرة",
-    "cafe\u0301 \u200f\u200b \ufeff",
-    "\x00\t\n",
-    "word " * 2000,
-    "w" * 5000,
-)
+Check = Callable[[Adapter, Modality], None]
 
 
 class ConformanceError(AssertionError):
@@ -58,7 +43,10 @@ class ConformanceError(AssertionError):
 
 
 def checks() -> list[Check]:
-    """Every check: a function that takes an adapter and raises ConformanceError."""
+    """Every check: a function of an adapter and the modality of the gallery.
+
+    It raises ConformanceError.
+    """
     return [
         check_deterministic_under_a_seed,
         check_ranking_is_well_formed,
@@ -76,137 +64,143 @@ def checks() -> list[Check]:
         check_search_before_index,
         check_spec,
         check_add_and_remove,
+        check_texts_are_ranked,
+        check_texts_do_not_depend_on_the_batch,
     ]
 
 
 def run(adapter: Adapter) -> None:
-    """Run every check. Raises ConformanceError that names all that failed, and how."""
+    """Run every check on every modality of the adapter's tiny form.
+
+    Raises ConformanceError that names all that failed, and how.
+    """
     failures = []
-    for check in checks():
+    for modality, check in product(adapter.tiny(0).spec.modalities, checks()):
         try:
-            check(adapter)
+            check(adapter, modality)
         except ConformanceError as error:
-            failures.append(f"{check.__name__}: {error}")
+            failures.append(f"{check.__name__} ({modality}): {error}")
     if failures:
         raise ConformanceError("\n".join(failures))
 
 
-def check_deterministic_under_a_seed(adapter: Adapter) -> None:
+def check_deterministic_under_a_seed(adapter: Adapter, modality: Modality) -> None:
     """Two retrievers of one seed, fitted alike, give the same ranking."""
-    gallery = _items(6)
-    first, second = (_fitted(adapter, gallery).search(_QUERIES, 6) for _ in range(2))
+    gallery = items_of_noise(modality, 6)
+    first, second = (_fitted(adapter, modality, gallery).search(QUERIES, 6) for _ in range(2))
     _require_same(first, second, "two retrievers built and fitted alike with one seed differ")
 
 
-def check_ranking_is_well_formed(adapter: Adapter) -> None:
+def check_ranking_is_well_formed(adapter: Adapter, modality: Modality) -> None:
     """Rows in range and never twice, scores finite and descending."""
-    ranking = _fitted(adapter, _items(9)).search(_QUERIES, 5)
-    _require_ranking(ranking, queries=len(_QUERIES), k=5, gallery=9)
+    ranking = _fitted(adapter, modality, items_of_noise(modality, 9)).search(QUERIES, 5)
+    _require_ranking(ranking, queries=len(QUERIES), k=5, gallery=9)
 
 
-def check_k_beyond_the_gallery(adapter: Adapter) -> None:
+def check_k_beyond_the_gallery(adapter: Adapter, modality: Modality) -> None:
     """With k larger than the gallery the rest is -1 and -inf."""
-    ranking = _fitted(adapter, _items(3)).search(_QUERIES, 8)
-    _require_ranking(ranking, queries=len(_QUERIES), k=8, gallery=3)
+    ranking = _fitted(adapter, modality, items_of_noise(modality, 3)).search(QUERIES, 8)
+    _require_ranking(ranking, queries=len(QUERIES), k=8, gallery=3)
     _require(bool((ranking.ids >= 0).any(axis=1).all()), "a query found none of 3 items")
 
 
-def check_k_of_one(adapter: Adapter) -> None:
+def check_k_of_one(adapter: Adapter, modality: Modality) -> None:
     """One answer a query can be asked for."""
-    ranking = _fitted(adapter, _items(6)).search(_QUERIES, 1)
-    _require_ranking(ranking, queries=len(_QUERIES), k=1, gallery=6)
+    ranking = _fitted(adapter, modality, items_of_noise(modality, 6)).search(QUERIES, 1)
+    _require_ranking(ranking, queries=len(QUERIES), k=1, gallery=6)
     _require(bool((ranking.ids >= 0).all()), "a query found nothing with k = 1")
 
 
-def check_gallery_of_one(adapter: Adapter) -> None:
+def check_gallery_of_one(adapter: Adapter, modality: Modality) -> None:
     """A gallery of one item answers every query with it."""
-    ranking = _fitted(adapter, _items(1)).search(_QUERIES, 2)
-    _require_ranking(ranking, queries=len(_QUERIES), k=2, gallery=1)
+    ranking = _fitted(adapter, modality, items_of_noise(modality, 1)).search(QUERIES, 2)
+    _require_ranking(ranking, queries=len(QUERIES), k=2, gallery=1)
     _require(bool((ranking.ids[:, 0] == 0).all()), "the only item was not found")
 
 
-def check_no_queries(adapter: Adapter) -> None:
+def check_no_queries(adapter: Adapter, modality: Modality) -> None:
     """No query gives a ranking of no rows."""
-    ranking = _fitted(adapter, _items(4)).search([], 3)
+    ranking = _fitted(adapter, modality, items_of_noise(modality, 4)).search([], 3)
     _require_ranking(ranking, queries=0, k=3, gallery=4)
 
 
-def check_empty_query(adapter: Adapter) -> None:
+def check_empty_query(adapter: Adapter, modality: Modality) -> None:
     """An empty text is a query like any other."""
-    ranking = _fitted(adapter, _items(6)).search(["", "a red disc", "  "], 4)
+    ranking = _fitted(adapter, modality, items_of_noise(modality, 6)).search(
+        ["", "a red disc", "  "], 4
+    )
     _require_ranking(ranking, queries=3, k=4, gallery=6)
 
 
-def check_strange_queries(adapter: Adapter) -> None:
+def check_strange_queries(adapter: Adapter, modality: Modality) -> None:
     """Other scripts, control characters and very long texts are answered."""
-    ranking = _fitted(adapter, _items(6)).search(_STRANGE, 4)
-    _require_ranking(ranking, queries=len(_STRANGE), k=4, gallery=6)
+    ranking = _fitted(adapter, modality, items_of_noise(modality, 6)).search(STRANGE, 4)
+    _require_ranking(ranking, queries=len(STRANGE), k=4, gallery=6)
 
 
-def check_identical_items_are_all_found(adapter: Adapter) -> None:
+def check_identical_items_are_all_found(adapter: Adapter, modality: Modality) -> None:
     """Of items with the same content none hides another."""
-    items = _items(4)
+    items = items_of_noise(modality, 4)
     twins = [Item(f"twin-{item.id}", item.modality, item.media) for item in items[:2]]
-    ranking = _fitted(adapter, [*items, *twins]).search(_QUERIES, 6)
-    _require_ranking(ranking, queries=len(_QUERIES), k=6, gallery=6)
+    ranking = _fitted(adapter, modality, [*items, *twins]).search(QUERIES, 6)
+    _require_ranking(ranking, queries=len(QUERIES), k=6, gallery=6)
     _require(bool((ranking.ids >= 0).all()), "items of the same content were not all found")
 
 
-def check_ties_do_not_favour_an_item(adapter: Adapter) -> None:
+def check_ties_do_not_favour_an_item(adapter: Adapter, modality: Modality) -> None:
     """Among items of the same content the row may decide, which the harness shuffles.
 
     Their ids may not: permuting such a gallery permutes the answers.
     """
-    content = _items(1)[0]
+    content = items_of_noise(modality, 1)[0]
     same = [Item(f"same-{name}", content.modality, content.media) for name in "adbfce"]
-    before = _fitted(adapter, same).search(_QUERIES, 6)
-    after = _fitted(adapter, same[::-1]).search(_QUERIES, 6)
+    before = _fitted(adapter, modality, same).search(QUERIES, 6)
+    after = _fitted(adapter, modality, same[::-1]).search(QUERIES, 6)
     _require_same(before, after, "the order of items of the same content follows their ids")
 
 
-def check_answers_do_not_depend_on_the_batch(adapter: Adapter) -> None:
+def check_answers_do_not_depend_on_the_batch(adapter: Adapter, modality: Modality) -> None:
     """Queries asked together are answered as those asked one by one."""
-    retriever = _fitted(adapter, _items(9))
-    together = retriever.search(_QUERIES, 5)
-    alone = [retriever.search([query], 5) for query in _QUERIES]
-    joined = Ranking(
-        np.concatenate([one.ids for one in alone]), np.concatenate([one.scores for one in alone])
+    retriever = _fitted(adapter, modality, items_of_noise(modality, 9))
+    together = retriever.search(QUERIES, 5)
+    alone = [retriever.search([query], 5) for query in QUERIES]
+    _require_same(
+        together, _joined(alone), "a query asked alone is answered otherwise than in a batch"
     )
-    _require_same(together, joined, "a query asked alone is answered otherwise than in a batch")
 
 
-def check_index_replaces_the_gallery(adapter: Adapter) -> None:
+def check_index_replaces_the_gallery(adapter: Adapter, modality: Modality) -> None:
     """A second gallery is answered as if there had been no first."""
-    items = _items(11)
-    retriever = _fitted(adapter, items[:7])
+    items = items_of_noise(modality, 11)
+    retriever = _fitted(adapter, modality, items[:7])
     retriever.index(items[7:])
-    ranking = retriever.search(_QUERIES, 7)
-    _require_ranking(ranking, queries=len(_QUERIES), k=7, gallery=4)
-    fresh = _fitted(adapter, items[7:]).search(_QUERIES, 7)
+    ranking = retriever.search(QUERIES, 7)
+    _require_ranking(ranking, queries=len(QUERIES), k=7, gallery=4)
+    fresh = _fitted(adapter, modality, items[7:]).search(QUERIES, 7)
     _require_same(ranking, fresh, "what was indexed before changes the answers")
 
 
-def check_save_and_load(adapter: Adapter) -> None:
+def check_save_and_load(adapter: Adapter, modality: Modality) -> None:
     """A retriever that was saved and loaded gives the same ranking."""
-    saved = _fitted(adapter, _items(6))
+    saved = _fitted(adapter, modality, items_of_noise(modality, 6))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "saved"
         folder.mkdir()
         saved.save(folder)
         loaded = adapter.tiny(0)
         loaded.load(folder)
-        ranking = loaded.search(_QUERIES, 6)
-    _require_same(saved.search(_QUERIES, 6), ranking, "what was saved and loaded ranks otherwise")
+        ranking = loaded.search(QUERIES, 6)
+    _require_same(saved.search(QUERIES, 6), ranking, "what was saved and loaded ranks otherwise")
 
 
-def check_search_before_index(adapter: Adapter) -> None:
+def check_search_before_index(adapter: Adapter, modality: Modality) -> None:
     """Search before index, and with k < 1, raises ValueError."""
-    _require_refusal(lambda: _trained(adapter).search(_QUERIES, 3), "search before index")
-    retriever = _fitted(adapter, _items(3))
-    _require_refusal(lambda: retriever.search(_QUERIES, 0), "search with k = 0")
+    _require_refusal(lambda: _trained(adapter, modality).search(QUERIES, 3), "search before index")
+    retriever = _fitted(adapter, modality, items_of_noise(modality, 3))
+    _require_refusal(lambda: retriever.search(QUERIES, 0), "search with k = 0")
 
 
-def check_spec(adapter: Adapter) -> None:
+def check_spec(adapter: Adapter, modality: Modality) -> None:
     """The spec is plain data, and known before anything is built.
 
     Where weights are absent, the adapter says what to do and builds nothing.
@@ -228,49 +222,78 @@ def check_spec(adapter: Adapter) -> None:
         raise ConformanceError("it builds a retriever although it says its weights are absent")
 
 
-def check_add_and_remove(adapter: Adapter) -> None:
+def check_add_and_remove(adapter: Adapter, modality: Modality) -> None:
     """An updatable retriever finds what was added and no longer what was removed."""
-    items = _items(6)
-    retriever = _fitted(adapter, items[:4])
+    items = items_of_noise(modality, 6)
+    retriever = _fitted(adapter, modality, items[:4])
     if not isinstance(retriever, Updatable):
         return
     retriever.add(items[4:])
-    grown = retriever.search(_QUERIES, 7)
-    _require_ranking(grown, queries=len(_QUERIES), k=7, gallery=6)
+    grown = retriever.search(QUERIES, 7)
+    _require_ranking(grown, queries=len(QUERIES), k=7, gallery=6)
     _require(bool(((grown.ids >= 0).sum(axis=1) == 6).all()), "added items are not all found")
     _require_refusal(lambda: retriever.add(items[:1]), "adding an item that is there")
     _require_refusal(lambda: retriever.remove(["nobody"]), "removing an item that is not there")
     retriever.remove([item.id for item in items[:5]])
-    left = retriever.search(_QUERIES, 7)
-    _require_ranking(left, queries=len(_QUERIES), k=7, gallery=1)
+    left = retriever.search(QUERIES, 7)
+    _require_ranking(left, queries=len(QUERIES), k=7, gallery=1)
     _require(bool((left.ids[:, 0] == 0).all()), "the item that is left is not found")
 
 
-def _items(count: int) -> list[Item]:
-    rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (count, 40, 48, 3), dtype=np.uint8)
-    return [Item(f"item-{row}", "image", picture) for row, picture in enumerate(pictures)]
+def check_texts_are_ranked(adapter: Adapter, modality: Modality) -> None:
+    """A retriever that ranks texts ranks those it was given, and none before."""
+    items = items_of_noise(modality, 4)
+    retriever = _fitted(adapter, modality, items)
+    if not isinstance(retriever, TextRanker):
+        return
+    _require_refusal(lambda: retriever.search_texts(items, 3), "search_texts before index_texts")
+    retriever.index_texts(STRANGE)
+    retriever.index_texts(QUERIES)
+    _require_refusal(lambda: retriever.search_texts(items, 0), "search_texts with k = 0")
+    texts = len(QUERIES)
+    some = retriever.search_texts(items, 3)
+    _require_ranking(some, queries=len(items), k=3, gallery=texts)
+    beyond = retriever.search_texts(items, texts + 2)
+    _require_ranking(beyond, queries=len(items), k=texts + 2, gallery=texts)
+    _require(bool(((beyond.ids >= 0).sum(axis=1) == texts).all()), "texts are not all found")
+    _require_ranking(retriever.search_texts([], 3), queries=0, k=3, gallery=texts)
+    unseen = retriever.search_texts(items_of_noise(modality, 6)[4:], 3)
+    _require_ranking(unseen, queries=2, k=3, gallery=texts)
+    answers = retriever.search(QUERIES, 6)
+    _require_ranking(answers, queries=len(QUERIES), k=6, gallery=len(items))
 
 
-def _pairs(first: int, count: int) -> Pairs:
-    items = _items(first + count)[first:]
-    rows = tuple(row for row in range(count) for _ in range(2))
-    captions = tuple(f"picture {first + row} told {telling}" for telling, row in enumerate(rows))
-    renamed = tuple(Item(f"pair-{item.id}", item.modality, item.media) for item in items)
-    return Pairs(renamed, captions, rows)
+def check_texts_do_not_depend_on_the_batch(adapter: Adapter, modality: Modality) -> None:
+    """Items asked together are answered as those asked one by one."""
+    items = items_of_noise(modality, 9)
+    retriever = _fitted(adapter, modality, items[:4])
+    if not isinstance(retriever, TextRanker):
+        return
+    retriever.index_texts(QUERIES)
+    together = retriever.search_texts(items[2:], 4)
+    alone = [retriever.search_texts([item], 4) for item in items[2:]]
+    _require_same(
+        together, _joined(alone), "an item asked alone is answered otherwise than in a batch"
+    )
 
 
-def _trained(adapter: Adapter) -> Retriever:
+def _trained(adapter: Adapter, modality: Modality) -> Retriever:
     retriever = adapter.tiny(0)
-    _require("image" in retriever.spec.modalities, "the suite has pictures only, no other media")
-    retriever.fit(_pairs(20, 12), _pairs(40, 4))
+    ranked = retriever.spec.modalities
+    _require(modality in ranked, f"its spec names {', '.join(ranked)}, not {modality}")
+    retriever.fit(pairs_of_noise(modality, 20, 12), pairs_of_noise(modality, 40, 4))
     return retriever
 
 
-def _fitted(adapter: Adapter, gallery: Sequence[Item]) -> Retriever:
-    retriever = _trained(adapter)
+def _fitted(adapter: Adapter, modality: Modality, gallery: Sequence[Item]) -> Retriever:
+    retriever = _trained(adapter, modality)
     retriever.index(gallery)
     return retriever
+
+
+def _joined(rankings: Sequence[Ranking]) -> Ranking:
+    ids = np.concatenate([one.ids for one in rankings])
+    return Ranking(ids, np.concatenate([one.scores for one in rankings]))
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,20 +159,12 @@ class CartAdapter:
         return Generative(spec, _encoder(settings), cart, bars)
 
     def tiny(self, seed: int) -> Retriever:
-        from retrievers.encoders.aligned import AlignedEncoder
-        from retrievers.encoders.random_towers import random_image_tower, random_text_tower
+        from retrievers.encoders.tiny_dual import TinyDualAdapter, tiny_config
+        from retrievers.encoders.tiny_encoder import TinyDualEncoder
 
-        text = random_text_tower(seed)
-        encoder = AlignedEncoder(random_image_tower(seed), text, text)
-        spec = RetrieverSpec(
-            name="cart",
-            paradigm="generative",
-            modalities=("image",),
-            weights="random",
-            licence="Apache-2.0",
-            options={**TINY.flat(), "seed": seed},
-        )
-        return Generative(spec, encoder, Cart(TINY, seed))
+        encoder = TinyDualEncoder(tiny_config(), seed, "cpu", cache=None)
+        spec = _spec(TinyDualAdapter().tiny(seed).spec, TINY)
+        return Generative(replace(spec, weights="random"), encoder, Cart(TINY, seed))
 
 
 TINY = CartConfig(
@@ -204,7 +197,7 @@ def _encoder(settings: Settings) -> Encoder:
         from retrievers.encoders.aligned import AlignedEncoder
 
         return AlignedEncoder.from_settings(settings)
-    from retrievers.encoders.tiny_dual import TinyDualEncoder
+    from retrievers.encoders.tiny_encoder import TinyDualEncoder
 
     return TinyDualEncoder.from_settings(settings)
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 from datasets.base import Modality
 from retrievers.base import Adapter, Paradigm, Settings
@@ -54,8 +54,8 @@ _OURS = (
         name="tiny-dual",
         target="retrievers.encoders.tiny_dual:TinyDualAdapter",
         paradigm="dual tower",
-        modalities=("image",),
-        summary="small image and text towers trained here on the training pairs, exact search",
+        modalities=get_args(Modality),
+        summary="small item and text towers trained here on the training pairs, exact search",
         licence="Apache-2.0",
     ),
     Entry(
@@ -71,7 +71,7 @@ _OURS = (
         name="cart",
         target="retrievers.generative:CartAdapter",
         paradigm="generative",
-        modalities=("image",),
+        modalities=get_args(Modality),
         summary="generates the identifier of the item from the query (CART, ACL 2025)",
         licence="Apache-2.0",
         checkpoint_roles=_ALIGNED_ROLES,

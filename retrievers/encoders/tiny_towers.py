@@ -1,6 +1,7 @@
-"""The networks of the tiny dual tower: a small CNN for images, a recurrent tower for texts.
+"""The networks of the tiny dual tower: the tower of texts, and what the others are made of.
 
-Both are made for a processor without an accelerator: a few million multiplications a picture.
+All are made for a processor without an accelerator: some tens of millions of multiplications an
+item.
 """
 
 from __future__ import annotations
@@ -15,61 +16,18 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 @dataclass(frozen=True)
-class TowerSizes:
-    """Widths of both towers.
+class TextSizes:
+    """``width`` of the token embeddings and of the recurrence in each direction."""
 
-    image_side  pixels; pictures are brought to a square of this side, a multiple of 8
-    channels    of the four convolutions; the picture is halved by the first, second and fourth
-    detectors   features looked for at each of the (image_side / 8)^2 places
-    text_width  of the token embeddings and of the recurrence in each direction
-    dim         of the space that both towers share
-    """
-
-    image_side: int = 64
-    channels: tuple[int, int, int, int] = (32, 64, 64, 128)
-    detectors: int = 384
-    text_width: int = 128
-    dim: int = 256
-
-
-class ImageTower(nn.Module):
-    """Convolutions, then detectors that know their place, pooled over all places.
-
-    A learned bias for each place is added before the detectors, so that one can stand for
-    "a red star on the left". Their maximum tells presence, their mean extent.
-    """
-
-    def __init__(self, sizes: TowerSizes) -> None:
-        super().__init__()
-        first, second, third, fourth = sizes.channels
-        places = sizes.image_side // 8
-        self.convolutions = nn.Sequential(
-            _convolution(3, first, stride=2),
-            _convolution(first, second, stride=2),
-            _convolution(second, third, stride=1),
-            _convolution(third, fourth, stride=2),
-        )
-        self.place = nn.Parameter(0.1 * torch.randn(1, fourth, places, places))
-        self.detect = nn.Sequential(
-            nn.Conv2d(fourth, sizes.detectors, 1, bias=False),
-            nn.BatchNorm2d(sizes.detectors),
-            nn.ReLU(),
-        )
-        self.project = nn.Linear(2 * sizes.detectors, sizes.dim)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Unit vectors [pictures, dim] of pixels [pictures, 3, side, side]."""
-        maps = self.detect(self.convolutions(pixels) + self.place)
-        pooled = torch.cat([maps.amax((2, 3)), maps.mean((2, 3))], dim=1)
-        return F.normalize(self.project(pooled), dim=1)
+    width: int = 128
 
 
 class TextTower(nn.Module):
     """Token embeddings read in both directions, pooled over the tokens of each text."""
 
-    def __init__(self, sizes: TowerSizes, vocabulary: int) -> None:
+    def __init__(self, sizes: TextSizes, vocabulary: int, dim: int) -> None:
         super().__init__()
-        width, dim = sizes.text_width, sizes.dim
+        width = sizes.width
         self.embed = nn.Embedding(vocabulary, width)
         nn.init.normal_(self.embed.weight, std=0.5)
         self.read = nn.GRU(width, width, batch_first=True, bidirectional=True)
@@ -96,16 +54,52 @@ class TextTower(nn.Module):
 class Towers(nn.Module):
     """Both towers and the logarithm of the factor that their similarity is multiplied by."""
 
-    def __init__(self, sizes: TowerSizes, vocabulary: int) -> None:
+    def __init__(self, item: nn.Module, text: TextTower) -> None:
         super().__init__()
-        self.image = ImageTower(sizes)
-        self.text = TextTower(sizes, vocabulary)
+        self.item = item
+        self.text = text
         self.log_scale = nn.Parameter(torch.tensor(2.3))
 
 
-def normalise_pixels(pixels: Tensor) -> Tensor:
-    """uint8 [pictures, 3, side, side] to about zero mean and unit deviation."""
-    return (pixels.float() - 128.0) / 64.0
+class Detectors(nn.Module):
+    """Features looked for at each place of a map, which know their place.
+
+    A learned bias for each place is added before the detectors, so that one can stand for
+    "a red star on the left" or "a high tone at the end".
+    """
+
+    def __init__(self, channels: int, count: int, places: tuple[int, int]) -> None:
+        super().__init__()
+        self.place = nn.Parameter(0.1 * torch.randn(1, channels, *places))
+        self.detect = nn.Sequential(
+            nn.Conv2d(channels, count, 1, bias=False), nn.BatchNorm2d(count), nn.ReLU()
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[items, count, rows, columns] of maps [items, channels, rows, columns]."""
+        return self.detect(maps + self.place)
+
+
+class InOrder(nn.Module):
+    """Moments read in both directions and pooled: what comes before what."""
+
+    def __init__(self, features: int, width: int) -> None:
+        super().__init__()
+        self.read = nn.GRU(features, width, batch_first=True, bidirectional=True)
+
+    def forward(self, moments: Tensor) -> Tensor:
+        """[items, 4 width] of moments [items, moments, features]."""
+        states = self.read(moments)[0]
+        return torch.cat([states.amax(1), states.mean(1)], dim=1)
+
+
+def convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """Three by three, normalised over the batch, rectified; halves the map for stride 2."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
 
 
 def pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -115,11 +109,3 @@ def pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     for row, sequence in enumerate(sequences):
         tokens[row, : len(sequence)] = torch.tensor(sequence)
     return tokens, lengths
-
-
-def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )

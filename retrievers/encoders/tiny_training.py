@@ -1,6 +1,6 @@
 """Trains the tiny towers with symmetric InfoNCE.
 
-The loss is that of CLIP (Radford et al. 2021, section 2.3) for several captions a picture. On the
+The loss is that of CLIP (Radford et al. 2021, section 2.3) for several captions an item. On the
 twin of Flickr30K a second loss, that made the picture's features predict the words of its captions,
 slowed the learning and was left out.
 """
@@ -9,54 +9,54 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from retrievers.encoders.tiny_towers import Towers, normalise_pixels, pad
+from retrievers.encoders.tiny_medium import Medium
+from retrievers.encoders.tiny_towers import Towers, pad
 
-IntArray = npt.NDArray[np.int64]
+# Takes a label, the steps done and the steps in all.
+Report = Callable[[str, int, int], None]
+_BLOCK = 128
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Schedule:
     """How the towers are trained.
 
-    epochs       passes over the training pictures, but no fewer than ``least_steps`` steps
-    batch        pictures a step, each with ``captions`` of its captions
+    epochs       passes over the training items, but no fewer than ``least_steps`` steps
+    batch        items a step, each with ``captions`` of its captions
     evaluations  times that the validation split is ranked, equally spaced
     patience     evaluations without a better R@1 after which training stops
-    shift        pixels by which a picture is moved at random, in each direction
     """
 
-    epochs: int = 18
-    least_steps: int = 100
-    batch: int = 128
+    epochs: int = 12
+    least_steps: int = 300
+    batch: int = 64
     captions: int = 2
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.02
     warm_up_steps: int = 40
     evaluations: int = 10
     patience: int = 3
-    shift: int = 3
 
 
 @dataclass(frozen=True)
 class Captioned:
-    """Pictures with their captions as tokens.
+    """Items with their captions as tokens.
 
-    pixels    rows -> uint8 [rows, 3, side, side]
-    captions  token ids of the captions of each picture; none may be without
+    read      rows -> what the medium reads of these items, uint8 [rows, ...]
+    captions  token ids of the captions of each item; none may be without
     """
 
-    pixels: Callable[[Sequence[int]], Tensor]
+    read: Callable[[Sequence[int]], Tensor]
     captions: Sequence[Sequence[Sequence[int]]]
 
     def __len__(self) -> int:
@@ -64,11 +64,17 @@ class Captioned:
 
 
 def train(
-    towers: Towers, train: Captioned, validation: Captioned, schedule: Schedule, seed: int
+    towers: Towers,
+    medium: Medium,
+    train: Captioned,
+    validation: Captioned,
+    schedule: Schedule,
+    seed: int,
+    report: Report,
 ) -> float:
     """Train in place, keep the weights of the best validation R@1, and return that R@1.
 
-    Without validation pictures the last weights are kept and NaN is returned.
+    Without validation items the last weights are kept and NaN is returned.
     """
     rng = np.random.default_rng(seed)
     optimizer = _optimizer(list(towers.parameters()), schedule)
@@ -76,26 +82,23 @@ def train(
     steps = max(schedule.least_steps, schedule.epochs * (len(train) // batch))
     best = _Best(towers)
     every = max(1, steps // schedule.evaluations)
-    with _progress() as progress:
-        task = progress.add_task("Training the tiny towers", total=steps, score="")
-        order: list[int] = []
-        for step in range(steps):
-            if len(order) < batch:
-                order = rng.permutation(len(train)).tolist()
-            rows, order = order[:batch], order[batch:]
-            _set_rate(optimizer, schedule, step, steps)
-            loss = _loss(towers, train, rows, schedule, rng)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            with torch.no_grad():
-                towers.log_scale.clamp_(max=math.log(100.0))
-            progress.advance(task)
-            if len(validation) and ((step + 1) % every == 0 or step + 1 == steps):
-                best.offer(recall_at_1(towers, validation))
-                progress.update(task, score=f"validation R@1 {best.score:.3f}")
-                if best.since >= schedule.patience:
-                    break
+    order: list[int] = []
+    for step in range(steps):
+        if len(order) < batch:
+            order = rng.permutation(len(train)).tolist()
+        rows, order = order[:batch], order[batch:]
+        _set_rate(optimizer, schedule, step, steps)
+        loss = _loss(towers, medium, train, rows, schedule, rng)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            towers.log_scale.clamp_(max=math.log(100.0))
+        report("training the tiny towers", step + 1, steps)
+        if len(validation) and ((step + 1) % every == 0 or step + 1 == steps):
+            best.offer(recall_at_1(towers, medium, validation))
+            if best.since >= schedule.patience:
+                break
     best.restore()
     towers.eval()
     return best.score
@@ -124,32 +127,33 @@ class _Best:
 
 def _loss(
     towers: Towers,
+    medium: Medium,
     train: Captioned,
     rows: Sequence[int],
     schedule: Schedule,
     rng: np.random.Generator,
 ) -> Tensor:
     device = towers.log_scale.device
-    images = towers.image(_vary(train.pixels(rows), schedule.shift, rng).to(device))
+    items = towers.item(medium.vary(train.read(rows), rng).to(device))
     tokens, lengths, owners = _draw_captions(train, rows, schedule.captions, rng)
     texts = towers.text(tokens.to(device), lengths)
-    return info_nce(towers.log_scale.exp() * texts @ images.T, owners.to(device))
+    return info_nce(towers.log_scale.exp() * texts @ items.T, owners.to(device))
 
 
 def info_nce(scores: Tensor, owners: Tensor) -> Tensor:
     """InfoNCE, the sum of both directions.
 
-    scores  [texts, images], scaled
-    owners  [texts] the image of each text; the other texts of an image are neither its
+    scores  [texts, items], scaled
+    owners  [texts] the item of each text; the other texts of an item are neither its
             positives nor its negatives, so that five captions do not compete
     """
     texts = torch.arange(len(owners), device=owners.device)
-    to_image = F.cross_entropy(scores, owners)
+    to_item = F.cross_entropy(scores, owners)
     own = owners[None] == torch.arange(scores.shape[1], device=owners.device)[:, None]
     rivals = scores.T.masked_fill(own, -torch.inf).logsumexp(dim=1)[owners]
     positive = scores[texts, owners]
     to_text = (torch.logaddexp(positive, rivals) - positive).mean()
-    return to_image + to_text
+    return to_item + to_text
 
 
 def _draw_captions(
@@ -163,19 +167,6 @@ def _draw_captions(
             owners.append(place)
     tokens, lengths = pad(sequences)
     return tokens, lengths, torch.tensor(owners)
-
-
-def _vary(pixels: Tensor, shift: int, rng: np.random.Generator) -> Tensor:
-    """Move, brighten and contrast each picture a little; never mirror it, for left is not right."""
-    side = pixels.shape[-1]
-    padded = F.pad(pixels.float(), (shift,) * 4, mode="replicate")
-    corners = rng.integers(0, 2 * shift + 1, (len(pixels), 2)).tolist()
-    moved = torch.stack(
-        [one[:, y : y + side, x : x + side] for one, (y, x) in zip(padded, corners, strict=True)]
-    )
-    gain, offset = torch.from_numpy(rng.normal(0.0, 0.1, (2, len(pixels), 1, 1, 1))).float()
-    values = normalise_pixels(moved) * (1.0 + gain) + offset
-    return values.contiguous(memory_format=torch.channels_last)
 
 
 def _optimizer(parameters: Sequence[nn.Parameter], schedule: Schedule) -> torch.optim.AdamW:
@@ -197,35 +188,27 @@ def _set_rate(optimizer: torch.optim.Optimizer, schedule: Schedule, step: int, s
 
 
 @torch.no_grad()
-def recall_at_1(towers: Towers, pairs: Captioned) -> float:
-    """Share of captions that score their own picture above every other of ``pairs``."""
+def recall_at_1(towers: Towers, medium: Medium, pairs: Captioned) -> float:
+    """Share of captions that score their own item above every other of ``pairs``."""
     towers.eval()
     device = towers.log_scale.device
-    rows = range(len(pairs))
-    blocks = [rows[start : start + 128] for start in range(0, len(rows), 128)]
-    images = torch.cat(
-        [towers.image(normalise_pixels(pairs.pixels(block)).to(device)) for block in blocks]
+    items = torch.cat(
+        [
+            towers.item(medium.values(pairs.read(rows)).to(device))
+            for rows in _blocks(range(len(pairs)))
+        ]
     )
-    right = count = 0
-    for block in blocks:
-        owners = [row for row in block for _ in pairs.captions[row]]
-        tokens, lengths = pad([own for row in block for own in pairs.captions[row]])
-        scores = towers.text(tokens.to(device), lengths) @ images.T
-        own = torch.tensor(owners, device=device)[:, None]
+    captions = [(row, own) for row, said in enumerate(pairs.captions) for own in said]
+    right = 0
+    for block in _blocks(captions):
+        tokens, lengths = pad([own for _, own in block])
+        scores = towers.text(tokens.to(device), lengths) @ items.T
+        own = torch.tensor([row for row, _ in block], device=device)[:, None]
         better = (scores >= scores.gather(1, own)).sum(1)
         right += int((better == 1).sum())
-        count += len(owners)
     towers.train()
-    return right / count
+    return right / len(captions)
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[score]}"),
-        console=Console(stderr=True),
-        transient=True,
-    )
+def _blocks(things: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (things[start : start + _BLOCK] for start in range(0, len(things), _BLOCK))

@@ -142,7 +142,7 @@ class CascadeAdapter(ToyAdapter):
 
 @pytest.mark.parametrize("check", conformance.checks(), ids=lambda check: check.__name__)
 def test_a_cascade_conforms(check: conformance.Check) -> None:
-    check(CascadeAdapter())
+    check(CascadeAdapter(), "image")
 
 
 def test_a_depth_below_one_is_refused() -> None:

@@ -10,20 +10,44 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.base import Item
+from datasets.base import Item, Modality
 from retrievers import conformance, registry
 from retrievers.base import Availability, IndexStats, Ranking, Settings
 from tests.retrievers.toys import SPEC, ToyAdapter, ToyRetriever
 
+RANKED = [(one, each) for one in registry.names() for each in registry.entry(one).modalities]
+
 
 @pytest.mark.parametrize("check", conformance.checks(), ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", registry.names())
-def test_registered_retrievers_conform(name: str, check: conformance.Check) -> None:
-    check(registry.adapter(name))
+@pytest.mark.parametrize(("name", "modality"), RANKED)
+def test_registered_retrievers_conform(
+    name: str, modality: Modality, check: conformance.Check
+) -> None:
+    check(registry.adapter(name), modality)
 
 
 def test_a_correct_retriever_passes_everything() -> None:
-    conformance.run(ToyAdapter())
+    conformance.run(ToyAdapter(RanksTexts))
+
+
+class RanksTexts(ToyRetriever):
+    """Correct, and ranks texts too."""
+
+    texts: Sequence[str] | None = None
+
+    def index_texts(self, texts: Sequence[str]) -> None:
+        self.texts = list(texts)
+
+    def search_texts(self, items: Sequence[Item], k: int) -> Ranking:
+        if self.texts is None or k < 1:
+            raise ValueError("no texts, or no k")
+        scores = self.encoder.encode_items(items) @ self.encoder.encode_texts(self.texts).T
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        ids = np.full((len(items), k), -1, np.int64)
+        filled = np.full((len(items), k), -np.inf, np.float32)
+        ids[:, : order.shape[1]] = order
+        filled[:, : order.shape[1]] = np.take_along_axis(scores, order, axis=1)
+        return Ranking(ids, filled)
 
 
 class Wandering(ToyRetriever):
@@ -175,6 +199,33 @@ class DropsTheAdded(ToyRetriever):
         self.gallery = kept
 
 
+class AnswersWithoutTexts(RanksTexts):
+    def search_texts(self, items: Sequence[Item], k: int) -> Ranking:
+        self.texts = self.texts or []
+        return super().search_texts(items, max(k, 1))
+
+
+class KeepsTheFirstTexts(RanksTexts):
+    def index_texts(self, texts: Sequence[str]) -> None:
+        self.texts = self.texts or list(texts)[:4]
+
+
+class TakesTextsForTheGallery(RanksTexts):
+    def index_texts(self, texts: Sequence[str]) -> None:
+        super().index_texts(texts)
+        self.gallery = (self.gallery or [])[:1]
+
+    def search(self, queries: Sequence[str], k: int) -> Ranking:
+        found = super().search(queries, k)
+        return found if len(self.gallery or []) > 1 else Ranking(found.ids + 90, found.scores)
+
+
+class CentresTheItems(RanksTexts):
+    def search_texts(self, items: Sequence[Item], k: int) -> Ranking:
+        right = super().search_texts(items, k)
+        return Ranking(right.ids, right.scores - np.float32(len(items)))
+
+
 BROKEN = [
     (conformance.check_deterministic_under_a_seed, Wandering),
     (conformance.check_ranking_is_well_formed, Ascending),
@@ -196,13 +247,17 @@ BROKEN = [
     (conformance.check_spec, SpecOfItsOwn),
     (conformance.check_add_and_remove, KeepsTheRemoved),
     (conformance.check_add_and_remove, DropsTheAdded),
+    (conformance.check_texts_are_ranked, AnswersWithoutTexts),
+    (conformance.check_texts_are_ranked, KeepsTheFirstTexts),
+    (conformance.check_texts_are_ranked, TakesTextsForTheGallery),
+    (conformance.check_texts_do_not_depend_on_the_batch, CentresTheItems),
 ]
 
 
 @pytest.mark.parametrize(("check", "kind"), BROKEN, ids=lambda one: one.__name__)
 def test_the_suite_catches(check: conformance.Check, kind: type[ToyRetriever]) -> None:
     with pytest.raises(conformance.ConformanceError):
-        check(ToyAdapter(kind))
+        check(ToyAdapter(kind), "image")
 
 
 def test_every_check_is_shown_to_catch_something() -> None:
@@ -212,7 +267,7 @@ def test_every_check_is_shown_to_catch_something() -> None:
 def test_run_names_every_check_that_failed() -> None:
     with pytest.raises(conformance.ConformanceError) as caught:
         conformance.run(ToyAdapter(KeepsTheRemoved))
-    assert "check_add_and_remove" in str(caught.value)
+    assert "check_add_and_remove (image)" in str(caught.value)
     assert "check_save_and_load" not in str(caught.value)
 
 
@@ -222,4 +277,9 @@ def test_absent_weights_must_stop_the_build() -> None:
             return replace(super().availability(settings), ready=False)
 
     with pytest.raises(conformance.ConformanceError, match="weights are absent"):
-        conformance.check_spec(Careless())
+        conformance.check_spec(Careless(), "image")
+
+
+def test_a_modality_that_the_spec_does_not_name_is_not_taken_for_ranked() -> None:
+    with pytest.raises(conformance.ConformanceError, match="names image, not audio"):
+        conformance.check_k_of_one(ToyAdapter(), "audio")

@@ -20,14 +20,15 @@ from PIL import Image
 from datasets.base import Item, Pairs
 from datasets.media.files import MediaError
 from retrievers.base import Settings
-from retrievers.encoders import tiny_dual
+from retrievers.encoders import tiny_encoder
 from retrievers.encoders.caption_tokens import (
     MAX_TOKENS,
     tokenize,
     train_tokenizer,
 )
-from retrievers.encoders.tiny_dual import TinyConfig, TinyDualAdapter, TinyDualEncoder, tiny_config
-from retrievers.encoders.tiny_towers import TextTower, TowerSizes, pad
+from retrievers.encoders.tiny_dual import TinyDualAdapter, tiny_config
+from retrievers.encoders.tiny_encoder import TinyConfig, TinyDualEncoder
+from retrievers.encoders.tiny_towers import TextSizes, TextTower, pad
 from retrievers.encoders.tiny_training import info_nce
 
 COLOURS = {
@@ -126,7 +127,7 @@ def test_nothing_to_encode_gives_no_rows(trained: TinyDualEncoder) -> None:
 
 def test_the_padding_of_a_batch_is_not_read() -> None:
     torch.manual_seed(0)
-    tower = TextTower(TowerSizes(text_width=8, dim=8), vocabulary=20).eval()
+    tower = TextTower(TextSizes(width=8), vocabulary=20, dim=8).eval()
     sequences = [[1, 5, 6], [1, 7, 8, 9, 10, 11], [1]]
     with torch.no_grad():
         together = tower(*pad(sequences))
@@ -171,8 +172,7 @@ def test_fit_changes_the_fingerprint_and_save_and_load_restore_it(tmp_path: Path
 
 def test_weights_of_other_networks_are_refused(tmp_path: Path) -> None:
     _encoder().save(tmp_path)
-    config = tiny_config()
-    wider = replace(config, sizes=replace(config.sizes, dim=48))
+    wider = replace(tiny_config(), dim=48)
     with pytest.raises(RuntimeError, match="size mismatch"):
         TinyDualEncoder(wider, 0, "cpu", None).load(tmp_path)
 
@@ -220,8 +220,8 @@ def test_pictures_that_do_not_fit_in_memory_train_the_same_tower(
 ) -> None:
     pairs = _pairs("train", 2)
     prints = []
-    for limit in (tiny_dual.KEPT_BYTES, 0):
-        monkeypatch.setattr(tiny_dual, "KEPT_BYTES", limit)
+    for limit in (tiny_encoder.KEPT_BYTES, 0):
+        monkeypatch.setattr(tiny_encoder, "KEPT_BYTES", limit)
         encoder = _encoder()
         encoder.fit(pairs, Pairs.empty())
         prints.append(encoder.fingerprint)
@@ -243,7 +243,7 @@ def test_a_broken_file_is_named(trained: TinyDualEncoder, tmp_path: Path) -> Non
 
 
 def test_no_captions_is_an_error_with_a_reason() -> None:
-    with pytest.raises(ValueError, match="learns from training captions"):
+    with pytest.raises(ValueError, match="learn from training captions"):
         _encoder().fit(Pairs.empty(), Pairs.empty())
 
 
@@ -290,7 +290,7 @@ def test_the_adapter_describes_what_it_builds(tmp_path: Path) -> None:
     chosen = Settings(seed=0, device="cpu", cache=tmp_path)
     assert adapter.availability(chosen).ready
     assert adapter.build(chosen).spec == adapter.describe(chosen)
-    assert json.loads(json.dumps(dict(adapter.describe(chosen).options)))["image_side"] == 64
+    assert json.loads(json.dumps(dict(adapter.describe(chosen).options)))["image.side"] == 64
     assert adapter.tiny(0).spec.weights == "random"
 
 

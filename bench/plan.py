@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
@@ -74,12 +74,24 @@ def plan(
     settings_of  (retriever, seed) -> what its adapter is told
     """
     code_of = cache(code_digest)
-    return [
-        planned
-        for loaded in datasets
-        for name in retrievers
-        for planned in _seeds_of(loaded, name, seeds, settings_of, store, code_of)
-    ]
+    return list(
+        _once(
+            planned
+            for loaded in datasets
+            for name in retrievers
+            for planned in _seeds_of(loaded, name, seeds, settings_of, store, code_of)
+        )
+    )
+
+
+def _once(cells: Iterable[Planned]) -> Iterator[Planned]:
+    """Each cell once where two names, such as mscoco and mscoco:5k, are the same data."""
+    seen: set[str] = set()
+    for cell in cells:
+        if cell.spec is None or cell.spec.key not in seen:
+            yield cell
+        if cell.spec is not None:
+            seen.add(cell.spec.key)
 
 
 def _seeds_of(

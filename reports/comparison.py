@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from bench.cells import Cell, Measure
+from bench.cells import Cell
 from bench.summary import Row
 from datasets import registry
-
-METRICS = ("R@1", "R@5", "R@10", "MRR@10")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of the accuracy table.
-
-    measure  fractions of 1, mean over seeds
-    sd       standard deviation over seeds, None for a single seed
-    best     its interval lies above the interval of every other line
-    """
-
-    measure: Measure
-    sd: float | None
-    best: bool = False
+from reports.figures import Figure, figures_of, with_best
 
 
 @dataclass(frozen=True)
@@ -184,8 +169,8 @@ def _section(anchor: str, label: str, rows: Sequence[Row]) -> Section:
             f"{anchor}-{number}",
             name,
             row,
-            _figures(row.metrics, row.seed_sd),
-            _figures(row.reverse, row.reverse_sd),
+            figures_of(row.metrics, row.seed_sd),
+            figures_of(row.reverse, row.reverse_sd),
         )
         for number, (row, name) in enumerate(ordered, start=1)
     )
@@ -200,14 +185,6 @@ def _section(anchor: str, label: str, rows: Sequence[Row]) -> Section:
         lines if warnings else _mark_best(lines),
         _notes(lines),
         warnings,
-    )
-
-
-def _figures(
-    measures: Mapping[str, Measure], spread: Mapping[str, float | None]
-) -> tuple[Figure | None, ...]:
-    return tuple(
-        Figure(measures[name], spread.get(name)) if name in measures else None for name in METRICS
     )
 
 
@@ -264,34 +241,12 @@ def _warnings(lines: Sequence[Line]) -> tuple[str, ...]:
 
 
 def _mark_best(lines: Sequence[Line]) -> tuple[Line, ...]:
-    forward = _with_best([line.figures for line in lines])
-    backward = _with_best([line.reverse for line in lines])
+    forward = with_best([line.figures for line in lines])
+    backward = with_best([line.reverse for line in lines])
     return tuple(
         replace(line, figures=figures, reverse=reverse)
         for line, figures, reverse in zip(lines, forward, backward, strict=True)
     )
-
-
-def _with_best(rows: Sequence[tuple[Figure | None, ...]]) -> list[tuple[Figure | None, ...]]:
-    """The rows with the clear best of each metric marked."""
-    best = [_clear_best(column) for column in zip(*rows, strict=True)]
-    return [
-        tuple(
-            replace(figure, best=True) if figure and best[place] == number else figure
-            for place, figure in enumerate(row)
-        )
-        for number, row in enumerate(rows)
-    ]
-
-
-def _clear_best(figures: Sequence[Figure | None]) -> int | None:
-    """The place whose interval lies wholly above all others; None with fewer than two figures."""
-    there = [(place, figure.measure) for place, figure in enumerate(figures) if figure]
-    if len(there) < 2:
-        return None
-    place, top = max(there, key=lambda pair: pair[1].low)
-    clear = all(top.low > measure.high for other, measure in there if other != place)
-    return place if clear else None
 
 
 def mean(values: Iterable[float]) -> float:

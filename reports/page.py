@@ -16,8 +16,9 @@ from bench.cells import Cell
 from bench.store import ResultStore, Skipped
 from bench.summary import summarise
 from reports import provenance, units
-from reports.comparison import METRICS, Line, Section, sections
+from reports.comparison import Line, Section, sections
 from reports.examples import Album, album, inliner
+from reports.figures import METRICS
 from reports.plot import Bar, recall_plot
 
 SIZE_LIMIT = 25_000_000

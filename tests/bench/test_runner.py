@@ -174,7 +174,12 @@ def test_one_dataset_under_two_protocols_makes_two_rows(tmp_path: Path, run: Run
     ended = CliRunner().invoke(
         app,
         [
-            *("--dataset", "mscoco:val2017,mscoco:val2014", "--retriever", named(["CONSTANT"])),
+            *(
+                "--dataset",
+                "mscoco:val2017,mscoco:val2014,mscoco",
+                "--retriever",
+                named(["CONSTANT"]),
+            ),
             *("--data-root", str(tmp_path / "data"), "--cache", str(tmp_path / "cache")),
             *("--results", str(tmp_path / "results"), "--device", "cpu", "--quiet"),
         ],

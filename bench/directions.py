@@ -18,7 +18,7 @@ from datasets.base import MediaToText
 from retrievers.base import Cost, Ranking, Retriever, TextRanker
 
 QUESTIONS_AT_ONCE = 256
-PLACES_AT_ONCE = 4_000_000
+PLACES_AT_ONCE = 1_000_000
 
 T = TypeVar("T")
 

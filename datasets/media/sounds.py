@@ -55,14 +55,16 @@ def load_windows(item: Item, sampling: WindowSampling) -> SampleArray:
     """
     with _reader(item) as reader:
         length = min(reader.length, max(1, round(sampling.seconds * reader.rate)))
-        windows = []
-        for second in sampling.starts(reader.length / reader.rate):
-            start = min(round(second * reader.rate), reader.length - length)
+        seconds = sampling.starts(reader.length / reader.rate)
+        starts = [min(round(one * reader.rate), reader.length - length) for one in seconds]
+        windows = {}
+        # All windows of a short sound are the same one: it is read once.
+        for start in dict.fromkeys(starts):
             mono = np.concatenate(
                 [block.mean(axis=0) for block in _blocks(item, reader, start, start + length)]
             )
-            windows.append(soxr.resample(mono, reader.rate, sampling.rate))
-    return np.stack([_PADDING[sampling.pad](window, sampling.samples) for window in windows])
+            windows[start] = soxr.resample(mono, reader.rate, sampling.rate)
+    return np.stack([_PADDING[sampling.pad](windows[start], sampling.samples) for start in starts])
 
 
 def decode_windows(

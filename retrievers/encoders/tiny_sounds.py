@@ -67,7 +67,7 @@ class TinySounds:
 
     def values(self, kept: Tensor) -> Tensor:
         """[items, windows, mels, columns]"""
-        return (kept.float() - 110.0) / 50.0
+        return (kept.float() - 60.0) / 50.0
 
     def vary(self, kept: Tensor, rng: np.random.Generator) -> Tensor:
         """One window of each [items, 1, mels, columns], moved in time, softer or louder by a bit.

@@ -37,8 +37,8 @@ class Schedule:
     patience     evaluations without a better R@1 after which training stops
     """
 
-    epochs: int = 12
-    least_steps: int = 300
+    epochs: int = 8
+    least_steps: int = 260
     batch: int = 64
     captions: int = 2
     learning_rate: float = 1.5e-3

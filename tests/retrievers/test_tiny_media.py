@@ -93,7 +93,7 @@ def _encoder(steps: int = 4) -> TinyDualEncoder:
 def trained() -> dict[Modality, TinyDualEncoder]:
     encoders = {}
     for modality in MODALITIES:
-        encoders[modality] = _encoder(steps=150)
+        encoders[modality] = _encoder(steps=100)
         encoders[modality].fit(_pairs(modality, 8, 1), _pairs(modality, 2, 2))
     return encoders
 

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from datasets.base import Item, Pairs
+from datasets.media.sampling import FrameSampling
 from retrievers.base import (
     Availability,
     FloatArray,
@@ -24,9 +25,11 @@ from retrievers.base import (
 from retrievers.dual_tower import DualTower
 from retrievers.embedding_cache import CachedTower, Tower, item_key, text_key
 from retrievers.encoders import checkpoints
+from retrievers.encoders.frame_means import FrameMeans
 from retrievers.encoders.ridge import PENALTIES, Described, RidgeMap, fit_map
 
 ROLES = ("image", "text")
+FRAMES = FrameSampling(12)
 
 
 class AlignedEncoder:
@@ -52,7 +55,7 @@ class AlignedEncoder:
         from retrievers.encoders.frozen_towers import open_image_tower, open_text_tower
 
         sources = _sources(settings)
-        image = open_image_tower(sources["image"], settings.device)
+        image = FrameMeans(open_image_tower(sources["image"], settings.device), FRAMES)
         text = open_text_tower(sources["text"], settings.device)
         folder = settings.cache / "embeddings"
         return AlignedEncoder(
@@ -161,7 +164,7 @@ class AlignedAdapter:
         return RetrieverSpec(
             name="aligned",
             paradigm="dual tower",
-            modalities=("image",),
+            modalities=("image", "video"),
             weights="pretrained",
             licence="that of the two towers",
             checkpoint=sources,
@@ -184,11 +187,11 @@ class AlignedAdapter:
         from retrievers.indexes import TorchExact
 
         text = random_text_tower(seed)
-        encoder = AlignedEncoder(random_image_tower(seed), text, text)
+        encoder = AlignedEncoder(FrameMeans(random_image_tower(seed), FRAMES), text, text)
         spec = RetrieverSpec(
             name="aligned",
             paradigm="dual tower",
-            modalities=("image",),
+            modalities=("image", "video"),
             weights="random",
             licence="Apache-2.0",
             options={**_OPTIONS, "seed": seed},
@@ -199,6 +202,8 @@ class AlignedAdapter:
 _OPTIONS: Mapping[str, str | int | float | bool | None] = {
     "map": "ridge regression from image to text, both centred and normalised",
     "penalties": ", ".join(f"{penalty:g}" for penalty in PENALTIES),
+    "frames": FRAMES.count,
+    "frame pooling": "mean of unit vectors, from the middles of equal parts",
     "index": "exact",
 }
 

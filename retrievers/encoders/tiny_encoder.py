@@ -128,26 +128,20 @@ class TinyDualEncoder:
         Raises ValueError when there is no training caption or the items are of several
         modalities, MediaError for a broken file.
         """
-        modality = _modality_of(train)
+        modality, choosing = _modality_of(train), _first(validation)
+        if self._kept is None:
+            return self._learn(modality, train, choosing)
         started = time.perf_counter()
-        choosing = _first(validation)
-        key = self._key(modality, train, choosing)
-        earlier = self._kept.seconds(key) if self._kept is not None else None
-        if self._kept is not None and earlier is not None:
-            self.load(self._kept.folder(key))
-            _LOG.info("using the towers trained earlier, in %s", self._kept.folder(key))
-            return {"load": time.perf_counter() - started, "train, earlier": earlier["train"]}
-        self._modality = modality
-        self._tokenizer = train_tokenizer(train.captions, self._config.vocabulary)
-        self._towers = self._random_towers()
-        learn, choose = self._captioned(train), self._captioned(choosing)
-        decoded = time.perf_counter()
-        score = self._train(learn, choose)
-        _LOG.info("trained on %s items, validation R@1 %.3f", modality, score)
-        seconds = {"decode": decoded - started, "train": time.perf_counter() - decoded}
-        if self._kept is not None:
+        made_by = f"{self._config.deciding(modality)} seed {self._seed} on {self._device.type}"
+        key = KeptTowers.key(made_by, (train, choosing))
+        earlier = self._kept.seconds(key)
+        if earlier is None:
+            seconds = self._learn(modality, train, choosing)
             self._kept.keep(key, self.save, seconds)
-        return seconds
+            return seconds
+        self.load(self._kept.folder(key))
+        _LOG.info("using the towers trained earlier, in %s", self._kept.folder(key))
+        return {"load": time.perf_counter() - started, "train, earlier": earlier["train"]}
 
     @torch.no_grad()
     def encode_items(self, items: Sequence[Item]) -> FloatArray:
@@ -219,6 +213,17 @@ class TinyDualEncoder:
             towers = _towers(self._config, self._modality, self._tokenizer)
         return towers.to(self._device).eval()
 
+    def _learn(self, modality: Modality, train: Pairs, validation: Pairs) -> dict[str, float]:
+        started = time.perf_counter()
+        self._modality = modality
+        self._tokenizer = train_tokenizer(train.captions, self._config.vocabulary)
+        self._towers = self._random_towers()
+        learn, choose = self._captioned(train), self._captioned(validation)
+        decoded = time.perf_counter()
+        score = self._train(learn, choose)
+        _LOG.info("trained on %s items, validation R@1 %.3f", modality, score)
+        return {"decode": decoded - started, "train": time.perf_counter() - decoded}
+
     def _train(self, learn: Captioned, choose: Captioned) -> float:
         self._towers.train()
         bars = Bars()
@@ -239,10 +244,6 @@ class TinyDualEncoder:
             kept = medium.read(items)
             return Captioned(lambda rows: kept[list(rows)], captions)
         return Captioned(lambda rows: medium.read([items[row] for row in rows]), captions)
-
-    def _key(self, modality: Modality, train: Pairs, validation: Pairs) -> str:
-        made_by = f"{self._config.deciding(modality)} seed {self._seed} on {self._device.type}"
-        return KeptTowers.key(made_by, (train, validation))
 
 
 def _towers(config: TinyConfig, modality: Modality, tokenizer: Tokenizer) -> Towers:

@@ -207,6 +207,20 @@ def test_other_captions_pictures_seeds_or_settings_are_other_towers(tmp_path: Pa
         assert "train" in encoder.fit(learn, validation)
 
 
+def test_five_captions_of_a_validation_item_are_enough_to_choose_by(tmp_path: Path) -> None:
+    pairs = _pairs("train", 1)
+    item = _pairs("validation", 1).items[:1]
+    told = [f"a block, told {time} times" for time in range(6)]
+
+    def trained_anew(captions: list[str]) -> bool:
+        validation = Pairs(item, tuple(captions), (0,) * len(captions))
+        return "train" in _encoder(cache=tmp_path).fit(pairs, validation)
+
+    assert trained_anew(told)
+    assert not trained_anew([*told[:5], "another sixth"])
+    assert trained_anew(["another first", *told[1:]])
+
+
 def test_a_tower_that_a_killed_run_left_half_is_not_used(tmp_path: Path) -> None:
     pairs = _pairs("train", 1)
     _encoder(cache=tmp_path).fit(pairs, Pairs.empty())

@@ -105,10 +105,9 @@ def _looked_for(about: ProtocolCard) -> str:
     below = " or ".join(f"{folder}/" for folder in folders)
     media = ", ".join(f"{folder}/" for folder in about.media)
     own = "" if about.synthetic else " or the data folder itself"
-    forms = "" if about.synthetic else " or another form named above"
     return (
-        f"{below} in the data folder{own}; there, or in annotations/, the files named below"
-        f"{forms}; the media beside them or in {media or 'no folder of their own'}."
+        f"{below} in the data folder{own}; there, or in annotations/, the files named below; "
+        f"the media beside them or in {media or 'no folder of their own'}."
     )
 
 
@@ -133,6 +132,8 @@ def _protocols(about: ProtocolCard) -> Table:
 def _reading(protocol: Protocol) -> str:
     cap, folds = protocol.max_captions_per_item, protocol.folds
     sentences = [f"{protocol.name} reads {', '.join(protocol.annotations)}."]
+    if protocol.forms:
+        sentences.append(f"Its test split may come as {' or as '.join(protocol.forms)}.")
     if cap:
         sentences.append(f"A test item asks its first {cap} captions at most.")
     if folds > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -30,9 +31,14 @@ def log_mel(samples: Tensor, rate: int, *, mels: int, hop: int, lowest: float = 
     frames = padded.unfold(1, length, hop)[:, : samples.shape[1] // hop]
     points = 1 << (length - 1).bit_length()
     spectrum = torch.fft.rfft(frames * window, n=points) / (window.sum() / 2)
-    bands = torch.from_numpy(mel_bands(rate, points, mels, lowest)).to(samples.device)
+    bands = _bands(rate, points, mels, lowest).to(samples.device)
     energy = torch.view_as_real(spectrum).square().sum(-1) @ bands.T
     return energy.clamp(min=math.exp(SILENCE)).log().transpose(1, 2)
+
+
+@cache
+def _bands(rate: int, points: int, mels: int, lowest: float) -> Tensor:
+    return torch.from_numpy(mel_bands(rate, points, mels, lowest))
 
 
 def mel_bands(rate: int, points: int, mels: int, lowest: float) -> FloatArray:

@@ -123,7 +123,7 @@ class TinyDualEncoder:
         For towers from the cache "train, earlier" is what their training took then, so that the
         cost of a retriever does not hang on which was run first.
         What was read of the training items is held in memory up to 2 GiB (about 170,000
-        pictures, 70,000 sounds or 50,000 videos); a larger set is decoded anew at each step. At
+        pictures, 70,000 sounds or videos); a larger set is decoded anew at each step. At
         most 1,000 validation items are used, each with its first five captions.
         Raises ValueError when there is no training caption or the items are of several
         modalities, MediaError for a broken file.

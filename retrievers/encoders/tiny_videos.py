@@ -30,7 +30,7 @@ class TinyVideos:
     """
 
     frames: int = 6
-    side: int = 48
+    side: int = 40
     channels: tuple[int, int, int, int] = (16, 32, 32, 64)
     detectors: int = 192
     width: int = 96

@@ -26,6 +26,12 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "RAYON_NUM_THREADS",
 )
+# How long a thread of GNU OpenMP spins before it sleeps. Left alone it spins for milliseconds,
+# which takes the processor from the thread it waits for as soon as anything else runs: beside one
+# busy program on two cores a training step took 0.6 to 0.8 s, with this 0.33 s; alone 0.18 s and
+# 0.19 s.
+SPIN = {"GOMP_SPINCOUNT": "3000"}
+SPIN_VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 PHASES = {
     "start": "while starting",
     "load": "while loading",
@@ -77,7 +83,8 @@ def run_isolated(
 def _environment(threads: int | None) -> Mapping[str, str]:
     path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
     count = dict.fromkeys(THREAD_VARIABLES, str(threads)) if threads else {}
-    return {**os.environ, "PYTHONPATH": path, **count}
+    spin = {} if any(name in os.environ for name in SPIN_VARIABLES) else SPIN
+    return {**os.environ, "PYTHONPATH": path, **spin, **count}
 
 
 def _follow(process: subprocess.Popen[bytes], reader: int, job: str) -> Ended:

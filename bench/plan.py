@@ -11,7 +11,7 @@ from bench.cells import Cell, CellSpec
 from bench.code_digest import code_digest
 from bench.sources import DatasetSource
 from bench.store import ResultStore
-from datasets.base import Dataset, DatasetError
+from datasets.base import Dataset, DatasetError, Modality
 from retrievers import registry
 from retrievers.base import Adapter, Settings, WeightsAbsent
 
@@ -114,6 +114,11 @@ def _seeds_of(
         for seed in seeds:
             settings = settings_of(name, seed)
             spec = _cell_spec(adapter, settings, dataset, code)
+            # With the checkpoints that were named it may rank less than it can in general.
+            obstacle = _other_media(spec.retriever.modalities, dataset)
+            if obstacle:
+                yield replace(row, reason=obstacle)
+                return
             yield _known(row, spec, settings, store.get(spec.key))
     except WeightsAbsent as problem:
         yield replace(row, reason=str(problem))
@@ -124,11 +129,17 @@ def _seeds_of(
 
 def _obstacle(adapter: Adapter, name: str, dataset: Dataset, settings: Settings) -> str:
     """Why a retriever cannot run on a dataset, "" where it can."""
-    modalities = registry.entry(name).modalities
-    if dataset.modality not in modalities:
-        return f"It ranks {' and '.join(modalities)}, and {dataset.name} holds {dataset.modality}."
+    obstacle = _other_media(registry.entry(name).modalities, dataset)
+    if obstacle:
+        return obstacle
     state = adapter.availability(settings)
     return "" if state.ready else state.sentence
+
+
+def _other_media(modalities: Sequence[Modality], dataset: Dataset) -> str:
+    if dataset.modality in modalities:
+        return ""
+    return f"It ranks {' and '.join(modalities)}, and {dataset.name} holds {dataset.modality}."
 
 
 def _cell_spec(adapter: Adapter, settings: Settings, dataset: Dataset, code: str) -> CellSpec:

@@ -22,6 +22,7 @@ from retrievers.base import (
     Settings,
     WeightsAbsent,
 )
+from retrievers.registry import Entry
 
 Scorer = Callable[[str, str], float]
 
@@ -171,4 +172,12 @@ MENDABLE = ToyAdapter("mendable", on_fit=crash_until_mended)
 LACKING = ToyAdapter("lacking", on_fit=lack_weights)
 WASHED = ToyAdapter("washed", ready=False)
 AUDIO = ToyAdapter("audio", modalities=("audio",))
+NARROWER = Entry(
+    name="narrower",
+    target="tests.bench.toy:AUDIO",
+    paradigm="dual tower",
+    modalities=("image", "audio"),
+    summary="ranks less than its entry says",
+    licence="Apache-2.0",
+)
 IMPOSTOR = ToyAdapter("impostor", built_as="another")

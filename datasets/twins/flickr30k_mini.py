@@ -18,7 +18,7 @@ from datasets.twins.scene_items import Example, example_at, picture
 from datasets.twins.scenes import SPARSE
 from datasets.twins.spots import Spot
 
-DEFAULT_ITEMS = 1800
+DEFAULT_ITEMS = 1440
 DEFAULT_SEED = 0
 ANNOTATIONS = "dataset_flickr30k.json"
 IMAGES = "flickr30k-images"

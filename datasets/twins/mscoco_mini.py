@@ -20,7 +20,7 @@ from datasets.twins.parallel import make_all, split_sizes
 from datasets.twins.scene_items import Example, example_at, picture
 from datasets.twins.spots import Spot
 
-DEFAULT_ITEMS = 1800
+DEFAULT_ITEMS = 1440
 DEFAULT_SEED = 0
 ANNOTATIONS = "dataset_coco.json"
 SHARES = {"train": 21 / 36, "restval": 7 / 36, "val": 3 / 36, "test": 5 / 36}

@@ -38,7 +38,7 @@ class Schedule:
     """
 
     epochs: int = 8
-    least_steps: int = 260
+    least_steps: int = 220
     batch: int = 64
     captions: int = 2
     learning_rate: float = 1.5e-3

@@ -26,6 +26,7 @@ from bench.summary import rows_of
 from datasets import loading
 from datasets import registry as datasets
 from datasets.base import DatasetError
+from datasets.ordered_pool import default_workers
 from retrievers import registry as retrievers
 from retrievers.base import Settings
 from retrievers.registry import UnknownRetriever
@@ -41,6 +42,7 @@ err = Console(stderr=True)
 class Request:
     """The command line, parsed but not yet checked against what is there."""
 
+    everything: bool
     dataset: str
     retriever: str
     manifest: Path | None
@@ -53,6 +55,7 @@ class Request:
     skip_bad: bool
     workers: int | None
     threads: int | None
+    jobs: int | None
     quiet: bool
     report: Path | None
 
@@ -156,6 +159,22 @@ def write_report(results: Path, output: Path | None) -> bool:
     return True
 
 
+def run_options(request: Request, planned: Sequence[Planned]) -> RunOptions:
+    """How many datasets are under way at a time, and the threads of each.
+
+    Small models gain little from a second core, so with ``--all`` on a CPU each core has a
+    dataset of its own.
+    """
+    cores, at_once = default_workers(), request.jobs
+    if at_once is None:
+        running = [cell for cell in planned if cell.action == "run"]
+        on_cpu = all(cell.settings is None or cell.settings.device == "cpu" for cell in running)
+        lanes = len({cell.source for cell in running})
+        at_once = max(1, min(cores, lanes)) if request.everything and on_cpu else 1
+    share = max(1, cores // at_once) if at_once > 1 else None
+    return RunOptions(request.results, request.threads or share, request.quiet, at_once)
+
+
 def execute(request: Request, *, dry_run: bool) -> int:
     """Plan, and unless it is a dry run: run, show and report. Returns the exit status."""
     store = ResultStore(request.results)
@@ -163,8 +182,7 @@ def execute(request: Request, *, dry_run: bool) -> int:
     if dry_run:
         show_plan(planned)
         return ALL_DONE
-    options = RunOptions(request.results, request.threads, request.quiet)
-    outcomes = run(planned, options, _silent if request.quiet else _say)
+    outcomes = run(planned, run_options(request, planned), _silent if request.quiet else _say)
     show_results(outcomes, store)
     if all(outcome.status == "skipped" for outcome in outcomes):
         err.print("Nothing ran: every retriever was left out, see the reasons above.")
@@ -273,6 +291,14 @@ def accuracy(
         int | None,
         typer.Option(help="Threads of each numerical library; default: as they decide.", min=1),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="Datasets measured side by side, which share the cores; default: 1, with --all "
+            "on a CPU one a core. The results say so, since it lengthens their seconds.",
+            min=1,
+        ),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -301,6 +327,7 @@ def accuracy(
                 "--list shows the names, --help all options."
             )
         request = Request(
+            everything=everything,
             dataset=dataset,
             retriever=retriever,
             manifest=manifest,
@@ -313,6 +340,7 @@ def accuracy(
             skip_bad=skip_bad,
             workers=workers,
             threads=threads,
+            jobs=jobs,
             quiet=quiet,
             report=report,
         )

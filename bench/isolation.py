@@ -9,12 +9,14 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from bench.checkout import CHECKOUT
 from bench.job import Job, job_to_json
+from bench.side_by_side import Stopped
 
 GRACE_SECONDS = 5.0
 LEAVING_SECONDS = 60.0
@@ -57,8 +59,14 @@ def run_isolated(
     *,
     threads: int | None = None,
     quiet: bool = False,
+    stop: threading.Event | None = None,
+    say: Callable[[str], None] = lambda phase: None,
 ) -> Ended:
-    """Run a job and wait for it. What it starts ends with it, also on KeyboardInterrupt."""
+    """Run a job and wait for it. What it starts ends with it, also on KeyboardInterrupt.
+
+    stop  ends the job when it is set; Stopped is raised then
+    say   is told each phase that begins, a key of PHASES
+    """
     reader, writer = os.pipe()
     output = subprocess.DEVNULL if quiet else None
     try:
@@ -74,7 +82,7 @@ def run_isolated(
     finally:
         os.close(writer)
     try:
-        return _follow(process, reader, job_to_json(job))
+        return _follow(process, _lines(process, reader, stop), job_to_json(job), say)
     finally:
         os.close(reader)
         _stop(process)
@@ -87,17 +95,20 @@ def _environment(threads: int | None) -> Mapping[str, str]:
     return {**os.environ, "PYTHONPATH": path, **spin, **count}
 
 
-def _follow(process: subprocess.Popen[bytes], reader: int, job: str) -> Ended:
+def _follow(
+    process: subprocess.Popen[bytes], lines: Iterator[bytes], job: str, say: Callable[[str], None]
+) -> Ended:
     if process.stdin is None:
         raise RuntimeError("the process was started without standard input")
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(job.encode() + b"\n")
         process.stdin.flush()
     phase, last = "start", Ended("failed")
-    for line in _lines(process, reader):
+    for line in lines:
         message: dict[str, str] = json.loads(line)
         if "phase" in message:
             phase = message["phase"]
+            say(phase)
         elif "done" in message:
             last = Ended("done")
         elif "absent" in message:
@@ -111,12 +122,19 @@ def _follow(process: subprocess.Popen[bytes], reader: int, job: str) -> Ended:
     return Ended("failed", _death(process.poll(), phase))
 
 
-def _lines(process: subprocess.Popen[bytes], reader: int) -> Iterator[bytes]:
-    """Lines until the process has ended; a process that outlives it may hold the pipe open."""
+def _lines(
+    process: subprocess.Popen[bytes], reader: int, stop: threading.Event | None
+) -> Iterator[bytes]:
+    """Lines until the process has ended; a process that outlives it may hold the pipe open.
+
+    Raises Stopped once ``stop`` is set.
+    """
     rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(reader, selectors.EVENT_READ)
         while True:
+            if stop is not None and stop.is_set():
+                raise Stopped
             ended = process.poll() is not None
             if selector.select(0 if ended else POLL_SECONDS):
                 received = os.read(reader, 65536)

@@ -72,13 +72,16 @@ def accelerators() -> str:
     return "; ".join(names.splitlines()) or "none"
 
 
-def machine(*, device: str, threads: int | None) -> dict[str, str]:
+def machine(*, device: str, threads: int | None, at_once: int = 1) -> dict[str, str]:
     """The machine as a result records it.
 
     device   what the retriever was told to use
     threads  of each numerical library, None where they decide for themselves
+    at_once  cells that shared the machine, recorded where there was more than one
     """
+    beside = {"cells at once": str(at_once)} if at_once > 1 else {}
     return {
+        **beside,
         "processor": _processor(),
         "cores": str(_cores()),
         "threads": str(threads) if threads else f"library default on {_cores()} cores",

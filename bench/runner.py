@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
 from bench.cells import Cell
@@ -16,7 +17,10 @@ from bench.isolation import run_isolated
 from bench.job import Job, Provenance
 from bench.machine import machine, revision, versions
 from bench.plan import Planned
+from bench.side_by_side import side_by_side
+from bench.sources import DatasetSource
 from bench.store import ResultStore, Skipped
+from bench.underway import Underway
 
 OutcomeStatus = Literal["done", "reused", "failed", "skipped"]
 
@@ -37,29 +41,42 @@ class RunOptions:
 
     threads  of each numerical library, None where they decide for themselves
     quiet    whether the output of the retrievers is hidden
+    at_once  datasets under way at a time; their cells then share the machine
     """
 
     results: Path
     threads: int | None = None
     quiet: bool = False
+    at_once: int = 1
 
 
 def run(
     planned: Sequence[Planned], options: RunOptions, say: Callable[[str], None]
 ) -> list[Outcome]:
-    """Run every cell of the plan, one after the other, each in a process of its own.
+    """Run every cell of the plan, each in a process of its own, those of one dataset in turn.
 
     Every finished cell is stored at once, so that a run that is stopped continues where it was.
-    Raises KeyboardInterrupt after the running cell was ended.
+    Raises KeyboardInterrupt after the running cells were ended.
     """
     store = ResultStore(options.results)
-    outcomes = []
+    lanes: dict[DatasetSource, list[tuple[int, Planned]]] = {}
     for number, cell in enumerate(planned, start=1):
-        say(f"[{number}/{len(planned)}] {cell.title}: {_announcement(cell)}")
-        outcome = _outcome(cell, options, store)
-        outcomes.append(outcome)
-        if cell.action == "run":
-            say(f"    {_ending(outcome, store)}")
+        lanes.setdefault(cell.source, []).append((number, cell))
+
+    with Underway(shown=options.at_once > 1 and not options.quiet) as underway:
+
+        def work(numbered: tuple[int, Planned], stop: Event) -> Outcome:
+            number, cell = numbered
+            place = f"[{number}/{len(planned)}]"
+            say(f"{place} {cell.title}: {_announcement(cell)}")
+            with underway.cell(cell.title) as phase:
+                outcome = _outcome(cell, options, store, stop, phase)
+            if cell.action == "run":
+                say(f"{place} {_ending(outcome, store)}")
+            return outcome
+
+        by_lane = side_by_side(list(lanes.values()), work, options.at_once)
+    outcomes = [outcome for lane in by_lane for outcome in lane]
     store.write_skipped(skipped(outcomes))
     return outcomes
 
@@ -95,7 +112,13 @@ def _ending(outcome: Outcome, store: ResultStore) -> str:
     return f"done in {outcome.seconds:.0f} s: {shown}"
 
 
-def _outcome(cell: Planned, options: RunOptions, store: ResultStore) -> Outcome:
+def _outcome(
+    cell: Planned,
+    options: RunOptions,
+    store: ResultStore,
+    stop: Event,
+    phase: Callable[[str], None],
+) -> Outcome:
     if cell.action == "reuse":
         return Outcome(cell, "reused")
     if cell.action == "skip":
@@ -111,7 +134,9 @@ def _outcome(cell: Planned, options: RunOptions, store: ResultStore) -> Outcome:
         results=options.results,
         provenance=provenance(cell, options),
     )
-    ended = run_isolated(job, threads=options.threads, quiet=options.quiet)
+    # The bars of several processes would overwrite each other.
+    quiet = options.quiet or options.at_once > 1
+    ended = run_isolated(job, threads=options.threads, quiet=quiet, stop=stop, say=phase)
     seconds = time.perf_counter() - started
     if ended.status == "absent":
         return Outcome(cell, "skipped", ended.reason, seconds)
@@ -137,7 +162,9 @@ def provenance(cell: Planned, options: RunOptions) -> Provenance:
         raise ValueError(f"{cell.title} is not going to run")
     return Provenance(
         command=command(cell, options),
-        machine=machine(device=cell.settings.device, threads=options.threads),
+        machine=machine(
+            device=cell.settings.device, threads=options.threads, at_once=options.at_once
+        ),
         versions=versions(),
         revision=revision(CHECKOUT),
     )

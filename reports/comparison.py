@@ -117,6 +117,11 @@ class Section:
         return next((cell.media_to_text for cell in self._cells), "")
 
     @property
+    def at_once(self) -> int:
+        """How many cells shared the machine while any of these was measured."""
+        return max((int(cell.machine.get("cells at once", "1")) for cell in self._cells), default=1)
+
+    @property
     def items_asked(self) -> int | None:
         """How many items ask for their text, where all lines agree on it."""
         return agreed(cell.counts.get("items_asked") for cell in self._cells if cell.reverse)

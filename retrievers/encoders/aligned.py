@@ -156,7 +156,10 @@ class AlignedAdapter:
     def availability(self, settings: Settings) -> Availability:
         found = [checkpoints.availability(role, settings.checkpoint.get(role)) for role in ROLES]
         told = [one.sentence for one in found if not one.ready] or [one.sentence for one in found]
-        return Availability(all(one.ready for one in found), "; ".join(told))
+        sentence = "; ".join(told)
+        return Availability(
+            all(one.ready for one in found), f"{sentence[:1].upper()}{sentence[1:]}."
+        )
 
     def describe(self, settings: Settings) -> RetrieverSpec:
         """Raises WeightsAbsent; a hub id that was never fetched is fetched."""

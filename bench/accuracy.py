@@ -7,7 +7,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -16,19 +15,14 @@ from rich.console import Console
 
 from bench import listing, terminal
 from bench.checkout import CHECKOUT
-from bench.devices import UnusableDevice, resolve_device
-from bench.plan import Loaded, Planned, not_loaded, plan
-from bench.runner import Outcome, RunOptions, run, skipped
-from bench.selection import UsageError, known_entry, parse_checkpoints, parse_seeds, split_names
-from bench.sources import DatasetSource
+from bench.devices import UnusableDevice
+from bench.plan import Planned
+from bench.request import Request, make_plan, run_options
+from bench.runner import Outcome, run, skipped
+from bench.selection import UsageError
 from bench.store import ResultStore
 from bench.summary import rows_of
-from datasets import loading
-from datasets import registry as datasets
 from datasets.base import DatasetError
-from datasets.ordered_pool import default_workers
-from retrievers import registry as retrievers
-from retrievers.base import Settings
 from retrievers.registry import UnknownRetriever
 
 ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -36,90 +30,6 @@ ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 out = Console()
 err = Console(stderr=True)
-
-
-@dataclass(frozen=True)
-class Request:
-    """The command line, parsed but not yet checked against what is there."""
-
-    everything: bool
-    dataset: str
-    retriever: str
-    manifest: Path | None
-    data_root: Path | None
-    cache: Path
-    results: Path
-    checkpoint: str
-    seeds: str
-    device: str
-    skip_bad: bool
-    workers: int | None
-    threads: int | None
-    jobs: int | None
-    quiet: bool
-    report: Path | None
-
-
-def chosen_retrievers(request: Request) -> list[str]:
-    """Raises UnknownRetriever and UsageError."""
-    names = split_names(request.retriever) or list(retrievers.names())
-    return [name for name in names if known_entry(name)]
-
-
-def chosen_sources(request: Request) -> list[DatasetSource]:
-    """What to load: the user's manifest, the named datasets, or every one that can be had.
-
-    Raises UnknownDataset, and DatasetError for an unknown variant.
-    """
-
-    def source(name: str, manifest: Path | None = None) -> DatasetSource:
-        return DatasetSource(
-            name=name,
-            cache=request.cache,
-            root=request.data_root,
-            manifest=manifest,
-            skip_bad=request.skip_bad,
-            workers=request.workers,
-        )
-
-    names = split_names(request.dataset)
-    for name in names:
-        datasets.card(name)
-    found = [source(request.manifest.stem, request.manifest)] if request.manifest else []
-    if names or found:
-        return found + [source(name) for name in names]
-    choices = loading.choose_all(request.data_root, request.cache)
-    if not request.quiet:
-        for choice in choices:
-            out.print(f"{choice.dataset}: {choice.reason}", markup=False, highlight=False)
-    return [source(choice.loads) for choice in choices if choice.loads is not None]
-
-
-def make_plan(request: Request, store: ResultStore) -> list[Planned]:
-    """Check everything that was asked for, load the datasets, and plan the cells.
-
-    A dataset that cannot be loaded ends the run where the user named it; where it was only one
-    of all, it stands in the plan as failed. Raises UsageError, UnusableDevice,
-    UnknownRetriever, DatasetError.
-    """
-    names = chosen_retrievers(request)
-    checkpoints = parse_checkpoints(request.checkpoint, names)
-    seeds = parse_seeds(request.seeds)
-    sources = chosen_sources(request)
-    device = resolve_device(request.device)
-    loaded, lost = [], []
-    for source in sources:
-        try:
-            loaded.append(Loaded(source, source.load()))
-        except DatasetError as problem:
-            if request.dataset or request.manifest:
-                raise
-            lost.append(not_loaded(source, problem))
-
-    def settings_of(name: str, seed: int) -> Settings:
-        return Settings(seed, device, request.cache, checkpoints[name])
-
-    return [*lost, *plan(loaded, names, seeds, settings_of, store)]
 
 
 def show_plan(planned: Sequence[Planned]) -> None:
@@ -159,30 +69,15 @@ def write_report(results: Path, output: Path | None) -> bool:
     return True
 
 
-def run_options(request: Request, planned: Sequence[Planned]) -> RunOptions:
-    """How many datasets are under way at a time, and the threads of each.
-
-    Small models gain little from a second core, so with ``--all`` on a CPU each core has a
-    dataset of its own.
-    """
-    cores, at_once = default_workers(), request.jobs
-    if at_once is None:
-        running = [cell for cell in planned if cell.action == "run"]
-        on_cpu = all(cell.settings is None or cell.settings.device == "cpu" for cell in running)
-        lanes = len({cell.source for cell in running})
-        at_once = max(1, min(cores, lanes)) if request.everything and on_cpu else 1
-    share = max(1, cores // at_once) if at_once > 1 else None
-    return RunOptions(request.results, request.threads or share, request.quiet, at_once)
-
-
 def execute(request: Request, *, dry_run: bool) -> int:
     """Plan, and unless it is a dry run: run, show and report. Returns the exit status."""
     store = ResultStore(request.results)
-    planned = make_plan(request, store)
+    say = _silent if request.quiet else _say
+    planned = make_plan(request, store, say)
     if dry_run:
         show_plan(planned)
         return ALL_DONE
-    outcomes = run(planned, run_options(request, planned), _silent if request.quiet else _say)
+    outcomes = run(planned, run_options(request, planned), say)
     show_results(outcomes, store)
     if all(outcome.status == "skipped" for outcome in outcomes):
         err.print("Nothing ran: every retriever was left out, see the reasons above.")

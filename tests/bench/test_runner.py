@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import bench.accuracy
+import bench.request
 from bench.accuracy import app
 from bench.cells import Cell
 from bench.store import ResultStore
@@ -202,7 +203,7 @@ def test_one_dataset_that_cannot_be_loaded_does_not_end_the_others(
     write_picture(data / "flickr30k" / "images" / "1.jpg")
     (data / "flickr30k" / "dataset_flickr30k.json").write_text("{half of it")
     both = [Choice(name, name, "It was found.") for name in ("flickr30k", "mscoco")]
-    monkeypatch.setattr(bench.accuracy.loading, "choose_all", lambda *_: both)
+    monkeypatch.setattr(bench.request.loading, "choose_all", lambda *_: both)
     words = [
         *("--retriever", named(["CONSTANT"]), "--data-root", str(data), "--device", "cpu"),
         *("--cache", str(tmp_path / "cache"), "--results", str(tmp_path / "results")),

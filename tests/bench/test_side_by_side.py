@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.accuracy import Request, run_options
 from bench.plan import Planned
+from bench.request import Request, run_options
 from bench.side_by_side import Stopped, side_by_side
 from bench.sources import DatasetSource
 from retrievers.base import Settings
@@ -98,7 +98,7 @@ def test_how_the_cores_are_shared(
     at_once: int,
     threads: int | None,
 ) -> None:
-    monkeypatch.setattr("bench.accuracy.default_workers", lambda: 4)
+    monkeypatch.setattr("bench.request.default_workers", lambda: 4)
     cells = [planned(name, device) for name in ("a", "b", "b", "c")]
     options = run_options(request(**changes), cells)
     assert (options.at_once, options.threads) == (at_once, threads)

@@ -1,0 +1,121 @@
+"""What was asked for, checked against what is there, and made into a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.devices import resolve_device
+from bench.plan import Loaded, Planned, not_loaded, plan
+from bench.runner import RunOptions
+from bench.selection import known_entry, parse_checkpoints, parse_seeds, split_names
+from bench.sources import DatasetSource
+from bench.store import ResultStore
+from datasets import loading
+from datasets import registry as datasets
+from datasets.base import DatasetError
+from datasets.ordered_pool import default_workers
+from retrievers import registry as retrievers
+from retrievers.base import Settings
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command line, parsed but not yet checked against what is there."""
+
+    everything: bool
+    dataset: str
+    retriever: str
+    manifest: Path | None
+    data_root: Path | None
+    cache: Path
+    results: Path
+    checkpoint: str
+    seeds: str
+    device: str
+    skip_bad: bool
+    workers: int | None
+    threads: int | None
+    jobs: int | None
+    quiet: bool
+    report: Path | None
+
+
+def chosen_retrievers(request: Request) -> list[str]:
+    """Raises UnknownRetriever and UsageError."""
+    names = split_names(request.retriever) or list(retrievers.names())
+    return [name for name in names if known_entry(name)]
+
+
+def chosen_sources(request: Request, say: Callable[[str], None]) -> list[DatasetSource]:
+    """What to load: the user's manifest, the named datasets, or every one that can be had.
+
+    say  is told where each of all was found, or what stands in for it
+
+    Raises UnknownDataset, and DatasetError for an unknown variant.
+    """
+
+    def source(name: str, manifest: Path | None = None) -> DatasetSource:
+        return DatasetSource(
+            name=name,
+            cache=request.cache,
+            root=request.data_root,
+            manifest=manifest,
+            skip_bad=request.skip_bad,
+            workers=request.workers,
+        )
+
+    names = split_names(request.dataset)
+    for name in names:
+        datasets.card(name)
+    found = [source(request.manifest.stem, request.manifest)] if request.manifest else []
+    if names or found:
+        return found + [source(name) for name in names]
+    choices = loading.choose_all(request.data_root, request.cache)
+    for choice in choices:
+        say(f"{choice.dataset}: {choice.reason}")
+    return [source(choice.loads) for choice in choices if choice.loads is not None]
+
+
+def make_plan(request: Request, store: ResultStore, say: Callable[[str], None]) -> list[Planned]:
+    """Check everything that was asked for, load the datasets, and plan the cells.
+
+    A dataset that cannot be loaded ends the run where the user named it; where it was only one
+    of all, it stands in the plan as failed. Raises UsageError, UnusableDevice,
+    UnknownRetriever, DatasetError.
+    """
+    names = chosen_retrievers(request)
+    checkpoints = parse_checkpoints(request.checkpoint, names)
+    seeds = parse_seeds(request.seeds)
+    sources = chosen_sources(request, say)
+    device = resolve_device(request.device)
+    loaded, lost = [], []
+    for source in sources:
+        try:
+            loaded.append(Loaded(source, source.load()))
+        except DatasetError as problem:
+            if request.dataset or request.manifest:
+                raise
+            lost.append(not_loaded(source, problem))
+
+    def settings_of(name: str, seed: int) -> Settings:
+        return Settings(seed, device, request.cache, checkpoints[name])
+
+    return [*lost, *plan(loaded, names, seeds, settings_of, store)]
+
+
+def run_options(request: Request, planned: Sequence[Planned]) -> RunOptions:
+    """How many datasets are under way at a time, and the threads of each.
+
+    Small models gain little from a second core, so with ``--all`` on a CPU each core has a
+    dataset of its own.
+    """
+    cores, at_once = default_workers(), request.jobs
+    if at_once is None:
+        running = [cell for cell in planned if cell.action == "run"]
+        on_cpu = all(cell.settings is None or cell.settings.device == "cpu" for cell in running)
+        lanes = len({cell.source for cell in running})
+        at_once = max(1, min(cores, lanes)) if request.everything and on_cpu else 1
+    share = max(1, cores // at_once) if at_once > 1 else None
+    return RunOptions(request.results, request.threads or share, request.quiet, at_once)

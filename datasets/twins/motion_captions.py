@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from datasets.twins import telling
 from datasets.twins.motion_meaning import Event, Meaning, Order, Placing
 from datasets.twins.motion_words import (
     BEGINNINGS,
@@ -21,6 +22,7 @@ from datasets.twins.motion_words import (
 from datasets.twins.moving_scenes import Happening, Moment, MovingScene, happenings, relation
 from datasets.twins.scene_captions import BACKGROUND_WORDS, Mention, notice, noun_phrase
 from datasets.twins.scenes import Relation
+from datasets.twins.telling import distinct, grounded
 
 # "Moves left to the left of" is true and confusing: such a place is not told with such a move.
 AXIS = {
@@ -28,12 +30,10 @@ AXIS = {
     **dict.fromkeys(("up", "down", "above", "below"), "down"),
 }
 COUNT_WORDS = {2: "two", 3: "three"}
+GROUND_IN_FRONT = 0.2
 
 
-@dataclass(frozen=True)
-class Caption:
-    text: str
-    meaning: Meaning
+Caption = telling.Caption[Meaning]
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,7 @@ def describe(
     scene: MovingScene, rng: random.Random, captions: int, manner: Manner
 ) -> list[Caption]:
     """``captions`` captions of different wording."""
-    told: dict[str, Caption] = {}
-    while len(told) < captions:
-        caption = _describe_once(scene, rng, manner)
-        told.setdefault(caption.text, caption)
-    return list(told.values())
+    return distinct(lambda: _describe_once(scene, rng, manner), captions)
 
 
 def _describe_once(scene: MovingScene, rng: random.Random, manner: Manner) -> Caption:
@@ -80,7 +76,7 @@ def _describe_once(scene: MovingScene, rng: random.Random, manner: Manner) -> Ca
     if rng.random() < manner.background:
         background = scene.background
         ground = rng.choice(BACKGROUND_WORDS[background])
-        text = f"{ground}, {text}" if rng.random() < 0.2 else f"{text}, {ground}"
+        text = grounded(text, ground, GROUND_IN_FRONT, rng)
     meaning = Meaning(told.mentions, told.events, told.order, told.places, background, told.count)
     return Caption(text, meaning)
 

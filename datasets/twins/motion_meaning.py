@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations
 from typing import Literal
 
 from datasets.twins.moving_scenes import (
@@ -15,8 +14,9 @@ from datasets.twins.moving_scenes import (
     happenings,
     relation,
 )
-from datasets.twins.scene_captions import Mention, agrees, said_of
+from datasets.twins.scene_captions import Mention
 from datasets.twins.scenes import Relation
+from datasets.twins.telling import bindings, is_set, said_of
 
 Order = Literal["before", "while"]
 
@@ -59,25 +59,16 @@ class Meaning:
 
 def fits(meaning: Meaning, scene: MovingScene) -> bool:
     """Whether the scene has distinct movers for all mentions that do what is claimed."""
-    if meaning.background not in (None, scene.background):
-        return False
-    if meaning.count not in (None, len(scene.movers)):
-        return False
-    candidates = [
-        {place for place, mover in enumerate(scene.movers) if agrees(mention, mover)}
-        for mention in meaning.mentions
-    ]
-    if not all(candidates):
+    if not is_set(meaning, scene.background, len(scene.movers)):
         return False
     known = happenings(scene)
     return any(
-        all(place in allowed for place, allowed in zip(cast, candidates, strict=True))
-        and _happens(meaning, known, cast)
+        _happens(meaning, known, cast)
         and all(
             relation(scene, cast[one.first], cast[one.second], one.moment) == one.relation
             for one in meaning.places
         )
-        for cast in permutations(range(len(scene.movers)), len(meaning.mentions))
+        for cast in bindings(meaning.mentions, scene.movers)
     )
 
 

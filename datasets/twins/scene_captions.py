@@ -9,12 +9,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import permutations
+from functools import partial
 from typing import Protocol
 
+from datasets.twins import telling
 from datasets.twins.scenes import Relation, Scene, relation
+from datasets.twins.telling import Step, chained, distinct, grounded, holds, related
 
-ATTRIBUTES = ("shape", "colour", "size", "fill")
+GROUND_IN_FRONT = 0.2
 
 
 class Attributes(Protocol):
@@ -40,71 +42,19 @@ class Mention:
     fill: str | None
 
 
-@dataclass(frozen=True)
-class Meaning:
-    """What a caption claims.
-
-    ``relations`` are (place of a mention, relation, place of another mention); ``count`` is
-    the number of objects in the whole scene where the caption gives it.
-    """
-
-    mentions: tuple[Mention, ...]
-    relations: tuple[tuple[int, Relation, int], ...] = ()
-    background: str | None = None
-    count: int | None = None
-
-
-@dataclass(frozen=True)
-class Caption:
-    text: str
-    meaning: Meaning
+Meaning = telling.Meaning[Mention, Relation]
+Caption = telling.Caption[Meaning]
+claims = telling.claims
 
 
 def fits(meaning: Meaning, scene: Scene) -> bool:
     """Whether the scene has distinct objects for all mentions, related as claimed."""
-    if meaning.background not in (None, scene.background):
-        return False
-    if meaning.count not in (None, len(scene.objects)):
-        return False
-    candidates = [
-        {place for place, shape in enumerate(scene.objects) if agrees(mention, shape)}
-        for mention in meaning.mentions
-    ]
-    if not all(candidates):
-        return False
-    return any(
-        all(place in allowed for place, allowed in zip(places, candidates, strict=True))
-        and all(relation(scene, places[i], places[j]) == said for i, said, j in meaning.relations)
-        for places in permutations(range(len(scene.objects)), len(meaning.mentions))
-    )
-
-
-def agrees(mention: Mention, shape: Attributes) -> bool:
-    """Whether an object has all that is said of it."""
-    return all(getattr(mention, name) in (None, getattr(shape, name)) for name in ATTRIBUTES)
-
-
-def claims(meaning: Meaning) -> list[str]:
-    """The words of a meaning without their bindings, sorted, repeated where said twice."""
-    words = [value for mention in meaning.mentions for value in said_of(mention)]
-    words += [str(said) for _, said, _ in meaning.relations]
-    words += [] if meaning.background is None else [meaning.background]
-    return sorted(words)
-
-
-def said_of(mention: Mention) -> list[str]:
-    """The words of a mention, without synonyms."""
-    values = (getattr(mention, name) for name in ATTRIBUTES)
-    return [value for value in values if value is not None]
+    return holds(meaning, scene.background, scene.objects, partial(relation, scene))
 
 
 def describe(scene: Scene, rng: random.Random, captions: int = 5) -> list[Caption]:
     """``captions`` captions of different wording."""
-    told: dict[str, Caption] = {}
-    while len(told) < captions:
-        caption = _describe_once(scene, rng)
-        told.setdefault(caption.text, caption)
-    return list(told.values())
+    return distinct(lambda: _describe_once(scene, rng), captions)
 
 
 def _describe_once(scene: Scene, rng: random.Random) -> Caption:
@@ -209,10 +159,8 @@ def _sentence(phrase: str, rng: random.Random) -> str:
     return text + rng.choice((".", ".", ".", ""))
 
 
-def _related(scene: Scene) -> list[tuple[int, Relation, int]]:
-    places = range(len(scene.objects))
-    found = ((i, relation(scene, i, j), j) for i in places for j in places if i != j)
-    return [(i, said, j) for i, said, j in found if said is not None]
+def _related(scene: Scene) -> list[Step[Relation]]:
+    return related(len(scene.objects), partial(relation, scene))
 
 
 def _ground(scene: Scene, rng: random.Random, share: float) -> tuple[str | None, str]:
@@ -242,27 +190,16 @@ def _pair(scene: Scene, rng: random.Random) -> Caption:
     count = len(scene.objects) if rng.random() < 0.06 else None
     if count is not None:
         body = f"{COUNT_WORDS[count].lower()} shapes, {a} {words} {b}"
-    text = _join(body, ground, rng)
+    text = grounded(body, ground, GROUND_IN_FRONT, rng)
     return Caption(_sentence(text, rng), Meaning(mentions, ((0, said, 1),), background, count))
-
-
-def _join(body: str, ground: str, rng: random.Random) -> str:
-    if not ground:
-        return body
-    return f"{ground}, {body}" if rng.random() < 0.2 else f"{body}, {ground}"
 
 
 def _chain(scene: Scene, rng: random.Random) -> Caption:
     """Three objects, the third related to one of the first two."""
-    related = _related(scene)
-    rng.shuffle(related)
-    first, said, second = related[0]
-    further = [
-        step for step in related if step[0] not in (first, second) and step[2] in (first, second)
-    ]
-    if not further:
+    steps = chained(_related(scene), rng)
+    if steps is None:
         return _pair(scene, rng)
-    third, also, anchor = further[0]
+    (first, said, second), (third, also, anchor) = steps
     places = (first, second, third)
     mentions = tuple(notice(scene.objects[place], rng) for place in places)
     a, b, c = (noun_phrase(mention, rng) for mention in mentions)
@@ -278,7 +215,7 @@ def _chain(scene: Scene, rng: random.Random) -> Caption:
     )
     background, ground = _ground(scene, rng, 0.5)
     meaning = Meaning(mentions, ((0, said, 1), (2, also, at)), background)
-    return Caption(_sentence(_join(body, ground, rng), rng), meaning)
+    return Caption(_sentence(grounded(body, ground, GROUND_IN_FRONT, rng), rng), meaning)
 
 
 def _listing(scene: Scene, rng: random.Random) -> Caption:
@@ -295,7 +232,7 @@ def _listing(scene: Scene, rng: random.Random) -> Caption:
         lead = f"{COUNT_WORDS[count].lower()} shapes"
         text = f"{lead} {ground}: {objects}" if ground else f"{lead}: {objects}"
     else:
-        text = _join(objects, ground, rng)
+        text = grounded(objects, ground, GROUND_IN_FRONT, rng)
     return Caption(_sentence(text, rng), Meaning(mentions, (), background, count))
 
 

@@ -8,76 +8,29 @@ its events says nothing of their order in time.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from itertools import permutations
+from functools import partial
 
+from datasets.twins import telling
 from datasets.twins.sound_words import Mention, noun_only, say, short_name
 from datasets.twins.soundscapes import SOURCES, Event, Relation, Soundscape, relation
+from datasets.twins.telling import Step, chained, distinct, grounded, holds, related
 
-ATTRIBUTES = ("source", "pitch", "movement", "loudness", "times")
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What a caption claims.
-
-    ``relations`` are (place of a mention, relation, place of another mention); ``count`` is
-    the number of events in the whole soundscape where the caption gives it.
-    """
-
-    mentions: tuple[Mention, ...]
-    relations: tuple[tuple[int, Relation, int], ...] = ()
-    background: str | None = None
-    count: int | None = None
+GROUND_IN_FRONT = 0.3
 
 
-@dataclass(frozen=True)
-class Caption:
-    text: str
-    meaning: Meaning
+Meaning = telling.Meaning[Mention, Relation]
+Caption = telling.Caption[Meaning]
+claims = telling.claims
 
 
 def fits(meaning: Meaning, scape: Soundscape) -> bool:
     """Whether the soundscape has distinct events for all mentions, related as claimed."""
-    if meaning.background not in (None, scape.background):
-        return False
-    if meaning.count not in (None, len(scape.events)):
-        return False
-    candidates = [
-        {place for place, event in enumerate(scape.events) if _agrees(mention, event)}
-        for mention in meaning.mentions
-    ]
-    return any(
-        all(place in allowed for place, allowed in zip(places, candidates, strict=True))
-        and all(relation(scape, places[i], places[j]) == said for i, said, j in meaning.relations)
-        for places in permutations(range(len(scape.events)), len(meaning.mentions))
-    )
-
-
-def _agrees(mention: Mention, event: Event) -> bool:
-    return all(getattr(mention, name) in (None, getattr(event, name)) for name in ATTRIBUTES)
-
-
-def claims(meaning: Meaning) -> list[str]:
-    """The words of a meaning without their bindings, sorted, repeated where said twice."""
-    words = [
-        str(getattr(mention, name))
-        for mention in meaning.mentions
-        for name in ATTRIBUTES
-        if getattr(mention, name) is not None
-    ]
-    words += [str(said) for _, said, _ in meaning.relations]
-    words += [] if meaning.background is None else [meaning.background]
-    return sorted(words)
+    return holds(meaning, scape.background, scape.events, partial(relation, scape))
 
 
 def describe(scape: Soundscape, rng: random.Random, captions: int) -> list[Caption]:
     """``captions`` captions of different wording."""
-    told: dict[str, Caption] = {}
-    while len(told) < captions:
-        caption = _describe_once(scape, rng)
-        told.setdefault(caption.text, caption)
-    return list(told.values())
+    return distinct(lambda: _describe_once(scape, rng), captions)
 
 
 def _describe_once(scape: Soundscape, rng: random.Random) -> Caption:
@@ -175,7 +128,7 @@ def _single(scape: Soundscape, rng: random.Random) -> Caption:
     else:
         body = rng.choice((f"only {phrase}", f"{phrase} and no other event"))
     meaning = Meaning((mention,), (), background, count)
-    return Caption(_sentence(_join(body, ground, rng), rng), meaning)
+    return Caption(_sentence(grounded(body, ground, GROUND_IN_FRONT, rng), rng), meaning)
 
 
 def _pair(scape: Soundscape, rng: random.Random) -> Caption:
@@ -185,20 +138,15 @@ def _pair(scape: Soundscape, rng: random.Random) -> Caption:
     background, ground = _ground(scape, rng, 0.8)
     body = _related_body(mentions[0], said, mentions[1], rng)
     meaning = Meaning(mentions, ((0, said, 1),), background)
-    return Caption(_sentence(_join(body, ground, rng), rng), meaning)
+    return Caption(_sentence(grounded(body, ground, GROUND_IN_FRONT, rng), rng), meaning)
 
 
 def _chain(scape: Soundscape, rng: random.Random) -> Caption:
     """Three events, the third related to one of the first two."""
-    related = _related(scape)
-    rng.shuffle(related)
-    first, said, second = related[0]
-    further = [
-        step for step in related if step[0] not in (first, second) and step[2] in (first, second)
-    ]
-    if not further:
+    steps = chained(_related(scape), rng)
+    if steps is None:
         return _pair(scape, rng)
-    third, also, anchor = further[0]
+    (first, said, second), (third, also, anchor) = steps
     places = (first, second, third)
     mentions = tuple(_mention(scape.events[place], rng) for place in places)
     at = places.index(anchor)
@@ -214,7 +162,7 @@ def _chain(scape: Soundscape, rng: random.Random) -> Caption:
     )
     background, ground = _ground(scape, rng, 0.45)
     meaning = Meaning(mentions, ((0, said, 1), (2, also, at)), background)
-    return Caption(_sentence(_join(body, ground, rng), rng), meaning)
+    return Caption(_sentence(grounded(body, ground, GROUND_IN_FRONT, rng), rng), meaning)
 
 
 def _listing(scape: Soundscape, rng: random.Random) -> Caption:
@@ -228,26 +176,18 @@ def _listing(scape: Soundscape, rng: random.Random) -> Caption:
     counted = f"{COUNT_WORDS[len(places)]} in some order, {events}"
     count = len(places) if rng.random() < 0.3 else None
     body = counted if count else f"a recording with {events}"
-    text = _join(body, ground, rng)
+    text = grounded(body, ground, GROUND_IN_FRONT, rng)
     return Caption(_sentence(text, rng), Meaning(mentions, (), background, count))
 
 
-def _related(scape: Soundscape) -> list[tuple[int, Relation, int]]:
-    places = range(len(scape.events))
-    found = ((i, relation(scape, i, j), j) for i in places for j in places if i != j)
-    return [(i, said, j) for i, said, j in found if said is not None]
+def _related(scape: Soundscape) -> list[Step[Relation]]:
+    return related(len(scape.events), partial(relation, scape))
 
 
 def _related_body(first: Mention, said: Relation, second: Mention, rng: random.Random) -> str:
     (clause_a, phrase_a), (clause_b, phrase_b) = say(first, rng), say(second, rng)
     form = rng.choice(FORMS[said])
     return form.format(a=clause_a, b=clause_b, A=phrase_a, B=phrase_b)
-
-
-def _join(body: str, ground: str, rng: random.Random) -> str:
-    if not ground:
-        return body
-    return f"{ground}, {body}" if rng.random() < 0.3 else f"{body}, {ground}"
 
 
 def _sentence(text: str, rng: random.Random) -> str:

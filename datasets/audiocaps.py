@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from datasets.annotation_forms import missing_split, refuse_repeats
+from datasets.annotation_forms import WORDS, missing_split, refuse_repeats
 from datasets.annotations import Annotated, AnnotatedItem, Split
 from datasets.base import DatasetError
 from datasets.clip_files import Wanted, place_clips
@@ -25,7 +25,6 @@ from datasets.layouts.audiocaps_csv import Sound
 from datasets.protocol_card import Protocol, ProtocolCard
 from datasets.releases import fitting
 
-SPLITS: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
 _FOLDERS = (".", "dataset", "csv_files_v1", "annotations")
 _FOLDERS_V2 = ("dataset2.0", "csv_files_v2", "v2", ".", "annotations")
 
@@ -42,7 +41,7 @@ def read(folder: Path, card: ProtocolCard) -> Annotated:
         raise DatasetError(f"{folder} holds no test.csv. {card.source}")
     sounds: list[tuple[Split, Sound]] = []
     notes: list[str] = []
-    for split, name in SPLITS.items():
+    for split, name in WORDS.items():
         path = test.with_name(f"{name}.csv")
         if path.is_file():
             sounds += [(split, sound) for sound in audiocaps_csv.parse(path)]
@@ -53,7 +52,7 @@ def read(folder: Path, card: ProtocolCard) -> Annotated:
         Wanted(_item(sound, split), _stems(sound, starts[sound.youtube_id]))
         for split, sound in sounds
     ]
-    placed, placing = place_clips(wanted, folder, card.media, SPLITS)
+    placed, placing = place_clips(wanted, folder, card.media, WORDS)
     items = refuse_repeats(placed, test)
     releases = [one for one in card.protocols if _test(folder, one) == test]
     return Annotated(fitting(releases, items), items, (*notes, *placing))
@@ -61,7 +60,7 @@ def read(folder: Path, card: ProtocolCard) -> Annotated:
 
 def _test(folder: Path, protocol: Protocol) -> Path | None:
     within = _FOLDERS_V2 if protocol.variant == "v2" else _FOLDERS
-    return find_file(folder, f"{SPLITS['test']}.csv", within)
+    return find_file(folder, f"{WORDS['test']}.csv", within)
 
 
 def _item(sound: Sound, split: Split) -> AnnotatedItem:

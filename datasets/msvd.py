@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.annotation_forms import missing_split
+from datasets.annotation_forms import WORDS, missing_split
 from datasets.annotations import Annotated, AnnotatedItem, Caption, Split
 from datasets.base import DatasetError
 from datasets.clip_files import Wanted, place_clips
@@ -25,7 +25,6 @@ from datasets.layouts import msvd_captions, split_lists
 from datasets.layouts.msvd_captions import Captions
 from datasets.protocol_card import ProtocolCard
 
-SPLITS: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
 PICKLE = "raw-captions.pkl"
 MAPPING = "youtube_mapping.txt"
 _READERS: dict[str, Callable[[Path], Captions]] = {
@@ -54,7 +53,7 @@ def read(folder: Path, card: ProtocolCard) -> Annotated:
     test = find(folder, card)
     if test is None:
         raise DatasetError(f"{folder} holds no {_list('test')}. {card.source}")
-    lists = {split: test.with_name(_list(split)) for split in SPLITS}
+    lists = {split: test.with_name(_list(split)) for split in WORDS}
     there = {split: path for split, path in lists.items() if path.is_file()}
     source = _source(folder, card)
     items = tuple(_item(name, split, source) for name, split in split_lists.parse(there).items())
@@ -73,7 +72,7 @@ def read(folder: Path, card: ProtocolCard) -> Annotated:
 
 
 def _list(split: Split) -> str:
-    return f"{SPLITS[split]}_list.txt"
+    return f"{WORDS[split]}_list.txt"
 
 
 def _source(folder: Path, card: ProtocolCard) -> _Source:
@@ -82,7 +81,7 @@ def _source(folder: Path, card: ProtocolCard) -> _Source:
         if path is not None:
             return _Source(name, reader(path))
     mapping = find_file(folder, MAPPING)
-    names = (f"sents_{word}_lc_nopunc.txt" for word in SPLITS.values())
+    names = (f"sents_{word}_lc_nopunc.txt" for word in WORDS.values())
     sentences = [path for name in names if (path := find_file(folder, name))]
     if mapping is not None and sentences:
         name = ", ".join(path.name for path in sentences)

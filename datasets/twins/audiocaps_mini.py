@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 
 from datasets.twins.parallel import make_all, split_sizes
-from datasets.twins.sound_examples import Example, Place, samples, write_sound
-from datasets.twins.sound_examples import example as sound_example
+from datasets.twins.sound_items import Example, example_at, write_sound
 from datasets.twins.soundscapes import Form
+from datasets.twins.spots import Spot
 
 DEFAULT_ITEMS = 2400
 DEFAULT_SEED = 0
@@ -36,7 +36,7 @@ Told = tuple[str, int, list[str]]
 
 def example(seed: int, split: str, place: int) -> Example:
     """The item at ``place`` of a split, without its sound."""
-    return sound_example(FORM, _at(seed, split, place), CAPTIONS[split])
+    return example_at(_spot(seed, split, place), CAPTIONS[split], FORM)
 
 
 def make(folder: Path, items: int, seed: int, *, workers: int | None = None) -> None:
@@ -70,22 +70,21 @@ def _rows(told: Sequence[Told]) -> Iterator[tuple[str, int, str]]:
             yield youtube_id, start, captions[turn]
 
 
-def _at(seed: int, split: str, place: int) -> Place:
-    return Place("audiocaps-mini", seed, split, place)
+def _spot(seed: int, split: str, place: int) -> Spot:
+    return Spot(f"audiocaps-mini/{seed}", split, place)
 
 
 def _write_one(folder: Path, seed: int, job: tuple[str, int]) -> Told:
     split, place = job
     made = example(seed, split, place)
-    at = _at(seed, split, place)
-    youtube_id = _made_up_id(at)
-    start = 10 * at.chance("start").randrange(40)
-    write_sound(folder / split / f"{youtube_id}_{start}.flac", samples(made.scape, at))
+    spot = _spot(seed, split, place)
+    youtube_id = _made_up_id(spot)
+    start = 10 * spot.generator("start").randrange(40)
+    write_sound(folder / split / f"{youtube_id}_{start}.flac", spot, made.scape)
     return youtube_id, start, [caption.text.rstrip(".") for caption in made.captions]
 
 
-def _made_up_id(at: Place) -> str:
+def _made_up_id(spot: Spot) -> str:
     """Eleven characters such as YouTube's ids are made of; some begin with a hyphen."""
-    key = f"{at.twin}/{at.seed}/{at.split}/{at.place}"
-    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(str(spot).encode(), digest_size=8).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from datasets.twins.parallel import make_all, split_sizes
-from datasets.twins.sound_examples import Example, Place, samples, write_sound
-from datasets.twins.sound_examples import example as sound_example
+from datasets.twins.sound_items import Example, example_at, write_sound
 from datasets.twins.soundscapes import Form
+from datasets.twins.spots import Spot
 
 DEFAULT_ITEMS = 1200
 DEFAULT_SEED = 0
@@ -29,7 +29,7 @@ STEMS = ("Recording {:05d}", "take_{:05d}", "field-rec {:05d} (mono)", "{:05d}__
 
 def example(seed: int, split: str, place: int) -> Example:
     """The item at ``place`` of a split, without its sound."""
-    return sound_example(FORM, _at(seed, split, place), CAPTIONS)
+    return example_at(_spot(seed, split, place), CAPTIONS, FORM)
 
 
 def make(folder: Path, items: int, seed: int, *, workers: int | None = None) -> None:
@@ -55,14 +55,14 @@ def make(folder: Path, items: int, seed: int, *, workers: int | None = None) -> 
             writer.writerows(lines)
 
 
-def _at(seed: int, split: str, place: int) -> Place:
-    return Place("clotho-mini", seed, split, place)
+def _spot(seed: int, split: str, place: int) -> Spot:
+    return Spot(f"clotho-mini/{seed}", split, place)
 
 
 def _write_one(folder: Path, seed: int, job: tuple[str, int]) -> list[str]:
     split, place = job
     made = example(seed, split, place)
-    at = _at(seed, split, place)
-    name = f"{at.chance('name').choice(STEMS).format(place)}.wav"
-    write_sound(folder / split / name, samples(made.scape, at))
+    spot = _spot(seed, split, place)
+    name = f"{spot.generator('name').choice(STEMS).format(place)}.wav"
+    write_sound(folder / split / name, spot, made.scape)
     return [name, *(caption.text for caption in made.captions)]

@@ -1,8 +1,4 @@
-"""Items of the video twins: a moving scene, its captions and its clip.
-
-Every odd item may be a sibling of the item before it: the same words bound otherwise. An item
-depends on its spot alone.
-"""
+"""Items of the video twins: a moving scene, its captions and its clip."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from datasets.twins.motion_captions import Caption, Manner, describe
 from datasets.twins.motion_rendering import FRAME_RATE, frames
 from datasets.twins.moving_sampling import sample_moving_scene, sibling
 from datasets.twins.moving_scenes import MovingScene
-from datasets.twins.spots import Spot
+from datasets.twins.spots import Spot, often_sibling
 
 SIBLING_SHARE = 0.55
 
@@ -33,10 +29,7 @@ def example_at(spot: Spot, captions: int, manner: Manner) -> Example:
 
 def scene_at(spot: Spot) -> MovingScene:
     """The scene of an item, often a sibling of that of its even neighbour."""
-    rng = spot.generator("scene")
-    if spot.place % 2 == 1 and rng.random() < SIBLING_SHARE:
-        return sibling(scene_at(spot.before()), rng)
-    return sample_moving_scene(rng)
+    return often_sibling(spot, "scene", SIBLING_SHARE, sample_moving_scene, sibling)
 
 
 def write_scene(path: Path, spot: Spot, encoding: Encoding) -> None:

@@ -1,21 +1,17 @@
-"""Items of the picture twins: a scene and its captions.
-
-Every odd item may be a sibling of the item before it: the same words bound otherwise. An item
-depends on its spot alone, so that neither the number of worker processes nor their order shows
-in the files.
-"""
+"""Items of the picture twins: a scene and its captions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from PIL import Image
 
 from datasets.twins.scene_captions import Caption, describe
 from datasets.twins.scene_rendering import render
 from datasets.twins.scenes import Scene, sample_scene, sibling
-from datasets.twins.spots import Spot
+from datasets.twins.spots import Spot, often_sibling
 
 SIBLING_SHARE = 0.6
 
@@ -34,10 +30,8 @@ def example_at(spot: Spot, captions: int, crowd: Mapping[int, float]) -> Example
 
 def scene_at(spot: Spot, crowd: Mapping[int, float]) -> Scene:
     """The scene of an item, often a sibling of that of its even neighbour."""
-    rng = spot.generator("scene")
-    if spot.place % 2 == 1 and rng.random() < SIBLING_SHARE:
-        return sibling(scene_at(spot.before(), crowd), rng)
-    return sample_scene(rng, crowd)
+    draw = partial(sample_scene, crowd=crowd)
+    return often_sibling(spot, "scene", SIBLING_SHARE, draw, sibling)
 
 
 def picture(spot: Spot, scene: Scene) -> Image.Image:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from datasets.base import Item
 from datasets.media.images import decode_images
-from retrievers.encoders.tiny_towers import Detectors, convolution
+from retrievers.encoders.tiny_towers import Detectors, convolutions
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,9 @@ class _ImageTower(nn.Module):
 
     def __init__(self, sizes: TinyImages, dim: int) -> None:
         super().__init__()
-        first, second, third, fourth = sizes.channels
         places = sizes.side // 8
-        self.convolutions = nn.Sequential(
-            convolution(3, first, stride=2),
-            convolution(first, second, stride=2),
-            convolution(second, third, stride=1),
-            convolution(third, fourth, stride=2),
-        )
-        self.detect = Detectors(fourth, sizes.detectors, (places, places))
+        self.convolutions = convolutions(3, sizes.channels)
+        self.detect = Detectors(sizes.channels[-1], sizes.detectors, (places, places))
         self.project = nn.Linear(2 * sizes.detectors, dim)
 
     def forward(self, pixels: Tensor) -> Tensor:

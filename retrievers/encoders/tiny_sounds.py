@@ -14,7 +14,7 @@ from datasets.base import Item
 from datasets.media.sampling import WindowSampling
 from datasets.media.sounds import decode_windows
 from retrievers.encoders.log_mel import SILENCE, log_mel
-from retrievers.encoders.tiny_towers import Detectors, InOrder, convolution
+from retrievers.encoders.tiny_towers import Detectors, InOrder, convolutions
 
 # Log energies from silence to beyond full scale, spread over a byte: under half a decibel a step.
 _LOUDEST = 3.0
@@ -102,14 +102,10 @@ class _SoundTower(nn.Module):
 
     def __init__(self, sizes: TinySounds, dim: int) -> None:
         super().__init__()
-        first, second, third, fourth = sizes.channels
-        self.convolutions = nn.Sequential(
-            convolution(1, first, stride=2),
-            convolution(first, second, stride=2),
-            convolution(second, third, stride=1),
-            convolution(third, fourth, stride=2),
+        self.convolutions = convolutions(1, sizes.channels)
+        self.detect = Detectors(
+            sizes.channels[-1], sizes.detectors, (sizes.mels // 8, -(-sizes.columns // 8))
         )
-        self.detect = Detectors(fourth, sizes.detectors, (sizes.mels // 8, -(-sizes.columns // 8)))
         self.read = InOrder(sizes.detectors, sizes.width)
         self.project = nn.Linear(2 * sizes.detectors + 4 * sizes.width, dim)
 

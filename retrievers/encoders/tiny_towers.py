@@ -93,7 +93,15 @@ class InOrder(nn.Module):
         return torch.cat([states.amax(1), states.mean(1)], dim=1)
 
 
-def convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+def convolutions(inputs: int, channels: tuple[int, int, int, int]) -> nn.Sequential:
+    """Four convolutions to maps of ``channels``; the first, second and fourth halve the map."""
+    widths = (inputs, *channels)
+    return nn.Sequential(
+        *(_convolution(*one) for one in zip(widths, channels, (2, 2, 1, 2), strict=False))
+    )
+
+
+def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     """Three by three, normalised over the batch, rectified; halves the map for stride 2."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),

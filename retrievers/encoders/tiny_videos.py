@@ -14,7 +14,7 @@ from datasets.base import Item
 from datasets.media.sampling import FrameSampling
 from datasets.media.videos import decode_clips
 from retrievers.encoders.tiny_images import normalise_pixels, vary_pixels
-from retrievers.encoders.tiny_towers import Detectors, InOrder, convolution
+from retrievers.encoders.tiny_towers import Detectors, InOrder, convolutions
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,9 @@ class _VideoTower(nn.Module):
 
     def __init__(self, sizes: TinyVideos, dim: int) -> None:
         super().__init__()
-        first, second, third, fourth = sizes.channels
         places = sizes.side // 8
-        self.convolutions = nn.Sequential(
-            convolution(6, first, stride=2),
-            convolution(first, second, stride=2),
-            convolution(second, third, stride=1),
-            convolution(third, fourth, stride=2),
-        )
-        self.detect = Detectors(fourth, sizes.detectors, (places, places))
+        self.convolutions = convolutions(6, sizes.channels)
+        self.detect = Detectors(sizes.channels[-1], sizes.detectors, (places, places))
         self.read = InOrder(sizes.detectors, sizes.width)
         self.project = nn.Linear(2 * sizes.detectors + 4 * sizes.width, dim)
 

@@ -13,7 +13,7 @@ import csv
 from functools import partial
 from pathlib import Path
 
-from datasets.twins.parallel import make_all, split_sizes
+from datasets.twins.parallel import make_all, places, split_sizes
 from datasets.twins.sound_items import Example, example_at, write_sound
 from datasets.twins.soundscapes import Form
 from datasets.twins.spots import Spot
@@ -41,7 +41,7 @@ def make(folder: Path, items: int, seed: int, *, workers: int | None = None) -> 
     sizes = split_sizes(items, SHARES)
     for split in sizes:
         (folder / split).mkdir(parents=True, exist_ok=True)
-    jobs = [(split, place) for split in SHARES for place in range(sizes[split])]
+    jobs = places(sizes)
     rows = make_all(partial(_write_one, folder, seed), jobs, label="sounds", workers=workers)
     told = zip(jobs, rows, strict=True)
     by_split: dict[str, list[list[str]]] = {split: [] for split in SHARES}

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from datasets.twins.karpathy_records import sentences
-from datasets.twins.parallel import make_all, split_sizes
+from datasets.twins.parallel import make_all, places, split_sizes
 from datasets.twins.scene_items import Example, example_at, picture
 from datasets.twins.scenes import SPARSE
 from datasets.twins.spots import Spot
@@ -40,8 +40,7 @@ def make(folder: Path, items: int, seed: int, *, workers: int | None = None) -> 
     are drawn in this process. Raises ValueError when ``items`` is less than one a split.
     """
     sizes = split_sizes(items, SHARES)
-    places = [(split, place) for split in SHARES for place in range(sizes[split])]
-    jobs = [(number, split, place) for number, (split, place) in enumerate(places)]
+    jobs = [(number, *spot) for number, spot in enumerate(places(sizes))]
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     write = partial(_write_one, folder / IMAGES, seed)
     told = make_all(write, jobs, label="scenes", workers=workers)

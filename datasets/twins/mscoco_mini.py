@@ -16,7 +16,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from datasets.twins.karpathy_records import sentences
-from datasets.twins.parallel import make_all, split_sizes
+from datasets.twins.parallel import make_all, places, split_sizes
 from datasets.twins.scene_items import Example, example_at, picture
 from datasets.twins.spots import Spot
 
@@ -51,8 +51,7 @@ def make(folder: Path, items: int, seed: int, *, workers: int | None = None) -> 
     are drawn in this process. Raises ValueError when ``items`` is less than one a split.
     """
     sizes = split_sizes(items, SHARES)
-    places = [(split, place) for split in SHARES for place in range(sizes[split])]
-    jobs = [(number, split, place) for number, (split, place) in enumerate(places)]
+    jobs = [(number, *spot) for number, spot in enumerate(places(sizes))]
     for part in set(PARTS.values()):
         (folder / part).mkdir(parents=True, exist_ok=True)
     told = list(make_all(partial(_write_one, folder, seed), jobs, label="scenes", workers=workers))

@@ -22,7 +22,7 @@ from datasets.twins.clip_file import H264, MPEG4, available
 from datasets.twins.motion_captions import Manner
 from datasets.twins.moving_items import Example, example_at, write_scene
 from datasets.twins.moving_scenes import SECONDS
-from datasets.twins.parallel import make_all, split_sizes
+from datasets.twins.parallel import make_all, places, split_sizes
 from datasets.twins.scenes import BACKGROUNDS
 from datasets.twins.spots import Spot
 
@@ -58,8 +58,7 @@ def make(folder: Path, items: int, seed: int, *, workers: int | None = None) -> 
     are drawn in this process. Raises ValueError when ``items`` is less than one a split.
     """
     sizes = split_sizes(items, SHARES)
-    places = [(split, place) for split in SHARES for place in range(sizes[split])]
-    jobs = [(number, split, place) for number, (split, place) in enumerate(places)]
+    jobs = [(number, *spot) for number, spot in enumerate(places(sizes))]
     (folder / VIDEOS).mkdir(parents=True, exist_ok=True)
     write = partial(_write_one, folder / VIDEOS, seed)
     told = list(make_all(write, jobs, label="clips", workers=workers))

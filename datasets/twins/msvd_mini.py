@@ -19,7 +19,7 @@ from datasets.twins.clip_file import MPEG4
 from datasets.twins.motion_captions import Manner
 from datasets.twins.moving_items import Example, example_at, write_scene
 from datasets.twins.moving_scenes import SECONDS
-from datasets.twins.parallel import make_all, split_sizes
+from datasets.twins.parallel import make_all, places, split_sizes
 from datasets.twins.spots import Spot
 
 DEFAULT_ITEMS = 660
@@ -56,7 +56,7 @@ def make(folder: Path, items: int, seed: int, *, workers: int | None = None) -> 
     are drawn in this process. Raises ValueError when ``items`` is less than one a split.
     """
     sizes = split_sizes(items, SHARES)
-    jobs = [(split, place) for split in SHARES for place in range(sizes[split])]
+    jobs = places(sizes)
     (folder / CLIPS).mkdir(parents=True, exist_ok=True)
     write = partial(_write_one, folder / CLIPS, seed)
     told = dict(make_all(write, jobs, label="clips", workers=workers))

@@ -34,6 +34,11 @@ def split_sizes(items: int, shares: Mapping[str, float]) -> dict[str, int]:
     return {first: items - sum(sizes.values()), **sizes}
 
 
+def places(sizes: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Each item's split and its place in it, in the order of the splits."""
+    return [(split, place) for split, size in sizes.items() for place in range(size)]
+
+
 def make_all(
     make: Callable[[Job], Made], jobs: Sequence[Job], *, label: str, workers: int | None = None
 ) -> Iterator[Made]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 from collections import Counter
@@ -29,6 +28,7 @@ from datasets.twins.scene_captions import (
 )
 from datasets.twins.scene_rendering import PAINT, SIDE, render
 from datasets.twins.scenes import OPPOSITE, Scene, Shape, relation, sample_scene, sibling
+from tests.datasets.written import file_digests
 
 ITEMS = 36
 
@@ -38,14 +38,6 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("twin")
     make(folder, ITEMS, seed=3)
     return folder
-
-
-def _digest(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
 
 
 def _annotations(folder: Path) -> dict[str, list[dict[str, object]]]:
@@ -81,18 +73,18 @@ def test_layout_is_that_of_karpathys_flickr30k(twin: Path) -> None:
 
 def test_same_seed_gives_the_same_bytes_whatever_the_workers(twin: Path, tmp_path: Path) -> None:
     make(tmp_path / "again", ITEMS, seed=3, workers=2)
-    assert _digest(tmp_path / "again") == _digest(twin)
+    assert file_digests(tmp_path / "again") == file_digests(twin)
 
 
 def test_another_seed_gives_other_pictures_and_captions(twin: Path, tmp_path: Path) -> None:
     make(tmp_path / "other", ITEMS, seed=4)
-    other, ours = _digest(tmp_path / "other"), _digest(twin)
+    other, ours = file_digests(tmp_path / "other"), file_digests(twin)
     assert set(other) == set(ours)
     assert all(other[name] != ours[name] for name in ours)
 
 
 def test_no_two_pictures_and_no_two_captions_of_an_item_are_alike(twin: Path) -> None:
-    digests = [value for name, value in _digest(twin).items() if name.endswith(".jpg")]
+    digests = [value for name, value in file_digests(twin).items() if name.endswith(".jpg")]
     assert len(set(digests)) == ITEMS
     for image in _annotations(twin)["images"]:
         sentences = image["sentences"]

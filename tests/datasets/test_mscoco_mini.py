@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -18,6 +17,7 @@ from datasets.twins import flickr30k_mini, mscoco_mini
 from datasets.twins.parallel import split_sizes
 from datasets.twins.scene_captions import fits, identifying_share
 from datasets.twins.scene_rendering import SIDE
+from tests.datasets.written import file_digests
 
 ITEMS = 48
 
@@ -27,14 +27,6 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("twin")
     mscoco_mini.make(folder, ITEMS, seed=3)
     return folder
-
-
-def _digest(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
 
 
 def _images(folder: Path) -> list[dict[str, Any]]:
@@ -108,12 +100,12 @@ def test_the_card_counts_what_is_made() -> None:
 
 def test_same_seed_gives_the_same_bytes_whatever_the_workers(twin: Path, tmp_path: Path) -> None:
     mscoco_mini.make(tmp_path, ITEMS, seed=3, workers=2)
-    assert _digest(tmp_path) == _digest(twin)
+    assert file_digests(tmp_path) == file_digests(twin)
 
 
 def test_another_seed_gives_other_pictures_and_captions(twin: Path, tmp_path: Path) -> None:
     mscoco_mini.make(tmp_path, ITEMS, seed=4)
-    other, ours = _digest(tmp_path), _digest(twin)
+    other, ours = file_digests(tmp_path), file_digests(twin)
     assert set(other) == set(ours)
     assert all(other[name] != ours[name] for name in ours)
 

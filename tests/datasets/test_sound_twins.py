@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import random
 import re
 from collections import Counter
@@ -38,6 +36,7 @@ from datasets.twins.soundscapes import (
     sample_soundscape,
     sibling,
 )
+from tests.datasets.written import file_digests, table
 
 ITEMS = 24
 TWINS = (clotho_mini, audiocaps_mini)
@@ -57,25 +56,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[ModuleType, Path]:
     return made
 
 
-def _digest(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, strict=True))
-
-
 def test_clothos_layout(folders: dict[ModuleType, Path]) -> None:
     folder = folders[clotho_mini]
     sizes = split_sizes(ITEMS, clotho_mini.SHARES)
     names = []
     for split, size in sizes.items():
-        rows = _rows(folder / f"clotho_captions_{split}.csv")
+        rows = table(folder / f"clotho_captions_{split}.csv")
         assert list(rows[0]) == ["file_name", *(f"caption_{n}" for n in range(1, 6))]
         assert len(rows) == size
         assert {row["file_name"] for row in rows} == {
@@ -94,7 +80,7 @@ def test_audiocaps_layout(folders: dict[ModuleType, Path]) -> None:
     folder = folders[audiocaps_mini]
     ids: list[str] = []
     for split, size in split_sizes(ITEMS, audiocaps_mini.SHARES).items():
-        rows = _rows(folder / f"{split}.csv")
+        rows = table(folder / f"{split}.csv")
         assert list(rows[0]) == ["audiocap_id", "youtube_id", "start_time", "caption"]
         ids += [row["audiocap_id"] for row in rows]
         per_item = Counter(f"{row['youtube_id']}_{row['start_time']}" for row in rows)
@@ -134,7 +120,7 @@ def test_same_seed_gives_the_same_bytes_whatever_the_workers(
     twin: ModuleType, folders: dict[ModuleType, Path], tmp_path: Path
 ) -> None:
     twin.make(tmp_path / "again", ITEMS, 3, workers=2)
-    assert _digest(tmp_path / "again") == _digest(folders[twin])
+    assert file_digests(tmp_path / "again") == file_digests(folders[twin])
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=_name)
@@ -142,12 +128,16 @@ def test_another_seed_gives_other_sounds(
     twin: ModuleType, folders: dict[ModuleType, Path], tmp_path: Path
 ) -> None:
     twin.make(tmp_path / "other", ITEMS, 4)
-    assert not set(_digest(tmp_path / "other").values()) & set(_digest(folders[twin]).values())
+    assert not set(file_digests(tmp_path / "other").values()) & set(
+        file_digests(folders[twin]).values()
+    )
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=_name)
 def test_no_two_sounds_are_alike(twin: ModuleType, folders: dict[ModuleType, Path]) -> None:
-    sounds = [value for name, value in _digest(folders[twin]).items() if not name.endswith("csv")]
+    sounds = [
+        value for name, value in file_digests(folders[twin]).items() if not name.endswith("csv")
+    ]
     assert len(set(sounds)) == ITEMS
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 import math
 import random
@@ -53,6 +51,8 @@ from datasets.twins.scene_captions import Mention
 from datasets.twins.scene_rendering import PAINT, SIDE
 from datasets.twins.scenes import OPPOSITE
 from datasets.twins.spots import Spot
+from tests.datasets.written import file_digests
+from tests.datasets.written import table as rows_of
 
 MSRVTT_ITEMS, MSVD_ITEMS = 27, 20
 SEEDS = st.integers(0, 2**32)
@@ -76,19 +76,6 @@ def msvd_twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _digest(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def _decoded(path: Path) -> ByteArray:
     with av.open(str(path)) as container:
         return np.stack([one.to_ndarray(format="rgb24") for one in container.decode(video=0)])
@@ -109,7 +96,7 @@ def test_layout_is_that_of_msrvtt(msrvtt_twin: Path) -> None:
         assert sentence["sen_id"] == place
         captions[sentence["video_id"]].add(sentence["caption"])
     assert {len(texts) for texts in captions.values()} == {20}
-    test = _rows(msrvtt_twin / "MSRVTT_JSFUSION_test.csv")
+    test = rows_of(msrvtt_twin / "MSRVTT_JSFUSION_test.csv")
     assert list(test[0]) == ["key", "vid_key", "video_id", "sentence"]
     assert len({row["video_id"] for row in test}) == len(test) == 6
     assert all(row["sentence"] in captions[row["video_id"]] for row in test)
@@ -121,9 +108,9 @@ def test_layout_is_that_of_msrvtt(msrvtt_twin: Path) -> None:
 def test_msrvtts_lists_are_apart_and_the_short_one_is_part_of_the_long_one(
     msrvtt_twin: Path,
 ) -> None:
-    long = [row["video_id"] for row in _rows(msrvtt_twin / "MSRVTT_train.9k.csv")]
-    short = [row["video_id"] for row in _rows(msrvtt_twin / "MSRVTT_train.7k.csv")]
-    test = [row["video_id"] for row in _rows(msrvtt_twin / "MSRVTT_JSFUSION_test.csv")]
+    long = [row["video_id"] for row in rows_of(msrvtt_twin / "MSRVTT_train.9k.csv")]
+    short = [row["video_id"] for row in rows_of(msrvtt_twin / "MSRVTT_train.7k.csv")]
+    test = [row["video_id"] for row in rows_of(msrvtt_twin / "MSRVTT_JSFUSION_test.csv")]
     assert (len(long), len(short)) == (21, 16)
     assert set(short) < set(long)
     assert not set(long) & set(test)
@@ -195,12 +182,12 @@ def test_same_seed_gives_the_same_bytes_whatever_the_workers(
 ) -> None:
     maker.make(tmp_path / "again", items, seed=3, workers=2)
     twin = msrvtt_twin if maker is msrvtt_mini else msvd_twin
-    assert _digest(tmp_path / "again") == _digest(twin)
+    assert file_digests(tmp_path / "again") == file_digests(twin)
 
 
 def test_another_seed_gives_other_clips_and_captions(msrvtt_twin: Path, tmp_path: Path) -> None:
     msrvtt_mini.make(tmp_path, MSRVTT_ITEMS, seed=4)
-    other, ours = _digest(tmp_path), _digest(msrvtt_twin)
+    other, ours = file_digests(tmp_path), file_digests(msrvtt_twin)
     assert set(other) == set(ours)
     same = {name for name in ours if ours[name] == other[name]}
     assert same == {"MSRVTT_train.9k.csv", "MSRVTT_train.7k.csv"}
@@ -208,7 +195,7 @@ def test_another_seed_gives_other_clips_and_captions(msrvtt_twin: Path, tmp_path
 
 def test_no_two_clips_are_alike(msrvtt_twin: Path, msvd_twin: Path) -> None:
     for folder, items in ((msrvtt_twin, MSRVTT_ITEMS), (msvd_twin, MSVD_ITEMS)):
-        digests = _digest(folder)
+        digests = file_digests(folder)
         clips = {value for name, value in digests.items() if name.endswith((".mp4", ".avi"))}
         assert len(clips) == items
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,15 +16,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from datasets.base import Clip, Gap, Item, Modality, Sound
-from datasets.media.files import MediaError, open_file
+from datasets.base import Gap, Item, Modality
+from datasets.media.content_digest import content_digest
+from datasets.media.files import MediaError
 from datasets.media.images import load_image
 from datasets.media.signatures import picture_signature, sound_signature
 from datasets.ordered_pool import ordered_map
 from datasets.verified_files import Content, Stamp, VerifiedFiles
 
 BATCH = 512
-PART = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def _verdict(item: Item) -> _Verdict:
         media = item.media
         stamp = Stamp.of(media) if isinstance(media, Path) and media.is_file() else None
         signature = _SIGNATURES[item.modality](item)
-        return _Verdict(item, stamp, Content(_digest(item), signature))
+        return _Verdict(item, stamp, Content(content_digest(item), signature))
     except MediaError as error:
         return _Verdict(item, None, error)
 
@@ -148,20 +147,3 @@ _SIGNATURES: dict[Modality, Callable[[Item], int | None]] = {
     "audio": _audio_signature,
     "video": _video_signature,
 }
-
-
-def _digest(item: Item) -> str:
-    """32 hexadecimal digits over the bytes of a file, or over what an item holds in memory."""
-    state = hashlib.blake2b(digest_size=16)
-    match item.media:
-        case Path():
-            with open_file(item) as stream:
-                while part := stream.read(PART):
-                    state.update(part)
-        case Sound(samples, rate):
-            state.update(f"{samples.shape} {rate}".encode() + samples.tobytes())
-        case Clip(frames, seconds):
-            state.update(f"{frames.shape}".encode() + frames.tobytes() + seconds.tobytes())
-        case pixels:
-            state.update(f"{pixels.shape}".encode() + pixels.tobytes())
-    return state.hexdigest()

@@ -9,9 +9,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from datasets.base import Item, Pairs
-from datasets.media.files import read_bytes
-from retrievers.embedding_cache import item_key
+from datasets.base import Pairs
+from datasets.media.content_digest import content_digest
 
 _SECONDS = "seconds.json"
 
@@ -33,7 +32,7 @@ class KeptTowers:
         for pairs in learned_from:
             digest.update(json.dumps([pairs.captions, pairs.rows]).encode())
             for item in pairs.items:
-                digest.update(_content_digest(item))
+                digest.update(bytes.fromhex(content_digest(item)))
         return digest.hexdigest()
 
     def folder(self, key: str) -> Path:
@@ -58,10 +57,3 @@ class KeptTowers:
             # Another process may have kept the same towers meanwhile; anything else is an error.
             if self.seconds(key) is None:
                 raise
-
-
-def _content_digest(item: Item) -> bytes:
-    """16 bytes; a file is known by its bytes, wherever it lies."""
-    if isinstance(item.media, Path):
-        return hashlib.blake2b(read_bytes(item), digest_size=16).digest()
-    return item_key(item)

@@ -6,13 +6,14 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from retrievers import registry
+from retrievers.entry import Entry
 
 
 class UsageError(Exception):
     """A command line that cannot be followed; the message says what to change."""
 
 
-def known_entry(name: str) -> registry.Entry:
+def known_entry(name: str) -> Entry:
     """Raises UnknownRetriever, and UsageError where the code of a retriever cannot be loaded."""
     try:
         return registry.entry(name)

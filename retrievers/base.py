@@ -20,7 +20,11 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
 Paradigm = Literal["dual tower", "single tower", "generative"]
-Weights = Literal["trained here", "pretrained", "random"]
+Weights = Literal["trained here", "pretrained", "imported", "random"]
+Precision = Literal["fp32", "bf16", "fp16"]
+# How many of the first stage's candidates a single tower scores again: a number, as its authors
+# published it, or the whole gallery.
+Depth = int | Literal["published", "all"]
 
 
 class WeightsAbsent(Exception):
@@ -213,12 +217,16 @@ class Settings:
     checkpoint  role -> hub id or local path, from ``--checkpoint``; naming a hub id is the
                 user's consent to fetch it, nothing else reaches the network
     cache       folder for trained towers, embeddings and training checkpoints
+    precision   the numbers that pretrained networks compute in
+    depth       of a cascade
     """
 
     seed: int
     device: str
     cache: Path
     checkpoint: Mapping[str, str] = field(default_factory=dict)
+    precision: Precision = "fp32"
+    depth: Depth = "published"
 
 
 @dataclass(frozen=True)

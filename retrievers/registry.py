@@ -11,72 +11,19 @@ from __future__ import annotations
 import difflib
 import importlib
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
-from datasets.base import Modality
-from retrievers.base import Adapter, Paradigm, Settings
+from retrievers.base import Adapter, Settings
+from retrievers.entry import Entry
+from retrievers.systems import ENTRIES
 
 GROUP = "retrieval_paradigms.retrievers"
 
 
 class UnknownRetriever(LookupError):
     """No retriever has this name; the message lists those that come near."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What is known of a retriever before its code is loaded.
-
-    target            "module:Object", an adapter or a class that makes one without arguments
-    checkpoint_roles  role -> what ``--checkpoint role=VALUE`` must name
-    """
-
-    name: str
-    target: str
-    paradigm: Paradigm
-    modalities: tuple[Modality, ...]
-    summary: str
-    licence: str
-    checkpoint_roles: Mapping[str, str] = field(default_factory=dict)
-
-
-_ALIGNED_ROLES = {
-    "image": "hub id or folder of an image tower (CLIP, SigLIP, DINOv2, ViT, ...)",
-    "text": "hub id or folder of a sentence encoder (MiniLM, MPNet, E5, ...)",
-}
-
-_OURS = (
-    Entry(
-        name="tiny-dual",
-        target="retrievers.encoders.tiny_dual:TinyDualAdapter",
-        paradigm="dual tower",
-        modalities=get_args(Modality),
-        summary="small item and text towers trained here on the training pairs, exact search",
-        licence="Apache-2.0",
-    ),
-    Entry(
-        name="aligned",
-        target="retrievers.encoders.aligned:AlignedAdapter",
-        paradigm="dual tower",
-        modalities=("image", "video"),
-        summary="frozen image and text towers joined by a linear map fitted here, exact search",
-        licence="that of the two towers",
-        checkpoint_roles=_ALIGNED_ROLES,
-    ),
-    Entry(
-        name="cart",
-        target="retrievers.generative:CartAdapter",
-        paradigm="generative",
-        modalities=get_args(Modality),
-        summary="generates the identifier of the item from the query (CART, ACL 2025)",
-        licence="Apache-2.0",
-        checkpoint_roles=_ALIGNED_ROLES,
-    ),
-)
 
 
 def names() -> tuple[str, ...]:
@@ -107,7 +54,7 @@ def _find(name: str) -> object:
 
 
 def _entries() -> dict[str, Entry]:
-    found = {one.name: one for one in _OURS}
+    found = {one.name: one for one in ENTRIES}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         if point.name in found:
             warnings.warn(
@@ -124,7 +71,7 @@ def _entries() -> dict[str, Entry]:
         if not isinstance(theirs, Entry):
             warnings.warn(
                 f"the entry point {point.value!r} is left out: "
-                f"it must name a retrievers.registry.Entry, not {type(theirs).__name__}",
+                f"it must name a retrievers.entry.Entry, not {type(theirs).__name__}",
                 stacklevel=3,
             )
             continue

@@ -24,9 +24,10 @@ from retrievers.base import (
 )
 from retrievers.dual_tower import DualTower
 from retrievers.embedding_cache import CachedTower, Tower, item_key, text_key
-from retrievers.encoders import checkpoints
 from retrievers.encoders.frame_means import FrameMeans
 from retrievers.encoders.ridge import PENALTIES, Described, RidgeMap, fit_map
+from retrievers.weights import releases
+from retrievers.weights.releases import TRANSFORMERS
 
 ROLES = ("image", "text")
 FRAMES = FrameSampling(12)
@@ -154,7 +155,12 @@ class AlignedAdapter:
     """Builds the dual tower of two frozen towers and a fitted map."""
 
     def availability(self, settings: Settings) -> Availability:
-        found = [checkpoints.availability(role, settings.checkpoint.get(role)) for role in ROLES]
+        found = [
+            releases.availability(
+                f"the {role} tower", settings.checkpoint.get(role), TRANSFORMERS, role
+            )
+            for role in ROLES
+        ]
         told = [one.sentence for one in found if not one.ready] or [one.sentence for one in found]
         sentence = "; ".join(told)
         return Availability(
@@ -172,7 +178,7 @@ class AlignedAdapter:
             licence="that of the two towers",
             checkpoint=sources,
             revision={
-                role: checkpoints.fingerprint(checkpoints.locate(source))
+                role: releases.locate(source, TRANSFORMERS).fingerprint(TRANSFORMERS)
                 for role, source in sources.items()
             },
             options=_OPTIONS,

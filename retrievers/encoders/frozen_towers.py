@@ -16,8 +16,10 @@ from torch import nn
 from datasets.base import Item
 from datasets.media.images import decode_images
 from retrievers.base import FloatArray
-from retrievers.encoders.checkpoints import CheckpointError, checked_load, fingerprint, locate
 from retrievers.torchvision_guard import ensure_torchvision
+from retrievers.weights.releases import TRANSFORMERS, Located, locate
+from retrievers.weights.report import CheckpointError
+from retrievers.weights.states import checked_load
 
 Pooling = Literal["mean", "cls", "max", "last"]
 
@@ -131,7 +133,8 @@ def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Te
 def open_image_tower(source: str, device: str) -> ImageTower:
     """The image tower at a folder or hub id. Raises WeightsAbsent, CheckpointError."""
     transformers = _transformers()
-    folder = locate(source)
+    located = locate(source, TRANSFORMERS)
+    folder = located.folder
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     loader = _image_loader(transformers, config.model_type)
     model, info = loader.from_pretrained(
@@ -145,13 +148,14 @@ def open_image_tower(source: str, device: str) -> ImageTower:
         model.pooler, spared = None, ("pooler.",)
     checked_load(source, info, unneeded=spared)
     processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-    return ImageTower(model, processor, _tower_fingerprint(folder, "image"), device)
+    return ImageTower(model, processor, _tower_fingerprint(located, "image"), device)
 
 
 def open_text_tower(source: str, device: str) -> TextTower:
     """The text tower at a folder or hub id. Raises WeightsAbsent, CheckpointError."""
     transformers = _transformers()
-    folder = locate(source)
+    located = locate(source, TRANSFORMERS)
+    folder = located.folder
     pooling = _pooling(folder)
     model, info = transformers.AutoModel.from_pretrained(
         folder,
@@ -164,7 +168,9 @@ def open_text_tower(source: str, device: str) -> TextTower:
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     check_tokenizer(source, len(tokenizer), len(tokenizer.all_special_ids), model.config.vocab_size)
     longest = min(_longest(folder), tokenizer.model_max_length)
-    return TextTower(model, tokenizer, _tower_fingerprint(folder, "text"), device, pooling, longest)
+    return TextTower(
+        model, tokenizer, _tower_fingerprint(located, "text"), device, pooling, longest
+    )
 
 
 def check_tokenizer(source: str, words: int, special: int, places: int) -> None:
@@ -232,9 +238,9 @@ def _longest(folder: Path) -> int:
     return int(json.loads(path.read_text(encoding="utf-8")).get("max_seq_length") or _LONGEST)
 
 
-def _tower_fingerprint(folder: Path, role: str) -> str:
+def _tower_fingerprint(located: Located, role: str) -> str:
     # Another release of transformers may prepare a picture or split a text differently.
-    return f"{role}-{fingerprint(folder)}-{version('transformers')}"
+    return f"{role}-{located.fingerprint(TRANSFORMERS)}-{version('transformers')}"
 
 
 def _transformers() -> Any:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
 from retrievers.encoders.frozen_towers import ImageTower, TextTower
 from retrievers.torchvision_guard import ensure_torchvision
+from retrievers.weights.random import seeded
 
 _SIDE = 32
 _WIDTH = 16
@@ -31,7 +31,7 @@ def random_image_tower(seed: int) -> ImageTower:
     processor = transformers.CLIPImageProcessor(
         size={"shortest_edge": _SIDE}, crop_size={"height": _SIDE, "width": _SIDE}
     )
-    model = _seeded(seed, lambda: transformers.CLIPVisionModelWithProjection(config))
+    model = seeded(seed, lambda: transformers.CLIPVisionModelWithProjection(config))
     return ImageTower(model, processor, f"random-image-{seed}", "cpu")
 
 
@@ -39,7 +39,7 @@ def random_text_tower(seed: int) -> TextTower:
     """A BERT of one layer over bytes."""
     transformers = _transformers()
     tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=_byte_tokenizer(), pad_token=_SPECIAL[0], bos_token=_SPECIAL[1]
+        tokenizer_object=byte_tokenizer(), pad_token=_SPECIAL[0], bos_token=_SPECIAL[1]
     )
     config = transformers.BertConfig(
         vocab_size=len(tokenizer),
@@ -50,11 +50,12 @@ def random_text_tower(seed: int) -> TextTower:
         max_position_embeddings=64,
         initializer_range=0.5,
     )
-    model = _seeded(seed, lambda: transformers.BertModel(config, add_pooling_layer=False))
+    model = seeded(seed, lambda: transformers.BertModel(config, add_pooling_layer=False))
     return TextTower(model, tokenizer, f"random-text-{seed}", "cpu", longest=64)
 
 
-def _byte_tokenizer() -> Tokenizer:
+def byte_tokenizer() -> Tokenizer:
+    """Each byte of a text is a token, behind a token that begins the text."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: number for number, token in enumerate([*_SPECIAL, *alphabet])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
@@ -65,12 +66,6 @@ def _byte_tokenizer() -> Tokenizer:
         single=f"{start} $A", special_tokens=[(start, vocabulary[start])]
     )
     return tokenizer
-
-
-def _seeded(seed: int, make: Any) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return make()
 
 
 def _transformers() -> Any:

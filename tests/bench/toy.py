@@ -22,7 +22,7 @@ from retrievers.base import (
     Settings,
     WeightsAbsent,
 )
-from retrievers.registry import Entry
+from retrievers.entry import Entry
 
 Scorer = Callable[[str, str], float]
 

@@ -16,7 +16,6 @@ import torch
 from datasets.base import Item, Pairs
 from retrievers.base import RetrieverSpec, Settings, WeightsAbsent
 from retrievers.encoders.aligned import AlignedAdapter, AlignedEncoder
-from retrievers.encoders.checkpoints import CheckpointError
 from retrievers.encoders.frozen_towers import (
     check_tokenizer,
     open_image_tower,
@@ -25,6 +24,7 @@ from retrievers.encoders.frozen_towers import (
 )
 from retrievers.encoders.random_towers import random_image_tower, random_text_tower
 from retrievers.torchvision_guard import ensure_torchvision
+from retrievers.weights.report import CheckpointError
 
 TEXTS = ["a cat", "", "a much longer text about two dogs and a boat", "é 🚤"]
 

@@ -10,8 +10,10 @@ import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from retrievers.base import WeightsAbsent
-from retrievers.encoders import checkpoints
-from retrievers.encoders.checkpoints import CheckpointError
+from retrievers.weights import releases
+from retrievers.weights.releases import TRANSFORMERS
+from retrievers.weights.report import CheckpointError
+from retrievers.weights.states import checked_load
 
 
 def checkpoint(folder: Path) -> Path:
@@ -19,6 +21,10 @@ def checkpoint(folder: Path) -> Path:
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(b"weights")
     return folder
+
+
+def fingerprint(folder: Path) -> str:
+    return releases.locate(str(folder), TRANSFORMERS).fingerprint(TRANSFORMERS)
 
 
 @pytest.fixture
@@ -36,8 +42,8 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 def test_a_folder_is_found_as_it_is(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "tower")
-    assert checkpoints.locate(str(folder)) == folder
-    assert checkpoints.availability("image", str(folder)).ready
+    assert releases.locate(str(folder), TRANSFORMERS).folder == folder
+    assert releases.availability("the image tower", str(folder), TRANSFORMERS, "image").ready
 
 
 @pytest.mark.parametrize(
@@ -50,8 +56,8 @@ def test_an_incomplete_folder_says_what_is_missing(
     (folder / left_out).unlink()
     (folder / "pytorch_model.bin").write_bytes(b"pickle")
     with pytest.raises(WeightsAbsent, match=said):
-        checkpoints.locate(str(folder))
-    state = checkpoints.availability("text", str(folder))
+        releases.locate(str(folder), TRANSFORMERS)
+    state = releases.availability("the text tower", str(folder), TRANSFORMERS, "text")
     assert not state.ready
     assert said in state.sentence
 
@@ -60,27 +66,29 @@ def test_an_incomplete_folder_says_what_is_missing(
 def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(
     source: str, offline: list[bool]
 ) -> None:
-    with pytest.raises(WeightsAbsent, match="There is no folder"):
-        checkpoints.locate(source)
+    with pytest.raises(WeightsAbsent, match="There is no file or folder"):
+        releases.locate(source, TRANSFORMERS)
     assert offline == []
 
 
 def test_a_role_without_a_source_says_how_to_give_one() -> None:
-    state = checkpoints.availability("text", None)
+    state = releases.availability("the text tower", None, TRANSFORMERS, "text")
     assert not state.ready
     assert "--checkpoint text=" in state.sentence
 
 
 def test_asking_whether_a_hub_id_is_available_fetches_nothing(offline: list[bool]) -> None:
-    state = checkpoints.availability("text", "owner/name")
+    state = releases.availability("the text tower", "owner/name", TRANSFORMERS, "text")
     assert state.ready
     assert "will be fetched" in state.sentence
     assert offline == [False]
 
 
 def test_a_hub_that_gives_nothing_ends_in_a_sentence(offline: list[bool]) -> None:
-    with pytest.raises(WeightsAbsent, match=r"'owner/name' could not be fetched.*give a folder"):
-        checkpoints.locate("owner/name")
+    with pytest.raises(
+        WeightsAbsent, match=r"'owner/name' could not be fetched.*give a file or folder"
+    ):
+        releases.locate("owner/name", TRANSFORMERS)
     assert offline == [False, True]
 
 
@@ -94,34 +102,34 @@ def test_no_pickle_is_ever_asked_of_the_hub(
         return str(checkpoint(tmp_path / "snapshot"))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", give)
-    assert checkpoints.locate("owner/name") == tmp_path / "snapshot"
+    assert releases.locate("owner/name", TRANSFORMERS).folder == tmp_path / "snapshot"
     assert patterns
     assert not any(pattern.endswith((".bin", ".pt", ".pkl", "*")) for pattern in patterns)
 
 
 def test_the_fingerprint_follows_what_is_read_and_nothing_else(tmp_path: Path) -> None:
     one, two = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "two")
-    assert checkpoints.fingerprint(one) == checkpoints.fingerprint(two)
+    assert fingerprint(one) == fingerprint(two)
     (two / "README.md").write_text("words")
-    assert checkpoints.fingerprint(one) == checkpoints.fingerprint(two)
+    assert fingerprint(one) == fingerprint(two)
     (two / "tokenizer.json").write_text("{}")
-    assert checkpoints.fingerprint(one) != checkpoints.fingerprint(two)
-    before = checkpoints.fingerprint(one)
+    assert fingerprint(one) != fingerprint(two)
+    before = fingerprint(one)
     (one / "model.safetensors").write_bytes(b"wEights")
     os.utime(one / "model.safetensors", ns=(1, 1))
-    assert checkpoints.fingerprint(one) != before
+    assert fingerprint(one) != before
 
 
 def test_weights_that_would_be_random_are_refused() -> None:
     found = {"missing_keys": {"layer.weight", "pooler.bias"}, "unexpected_keys": {"head.weight"}}
     with pytest.raises(CheckpointError, match=r"lacks 2 \(layer\.weight, pooler\.bias\)"):
-        checkpoints.checked_load("tower", found)
+        checked_load("tower", found)
     with pytest.raises(CheckpointError, match=r"lacks 1 \(layer\.weight\)"):
-        checkpoints.checked_load("tower", found, unneeded=("pooler.",))
+        checked_load("tower", found, unneeded=("pooler.",))
     whole = {"missing_keys": {"pooler.bias"}, "unexpected_keys": {"head.weight"}}
-    report = checkpoints.checked_load("tower", whole, unneeded=("pooler.",))
+    report = checked_load("tower", whole, unneeded=("pooler.",))
     assert (report.missing, report.unexpected) == ((), ("head.weight",))
     assert "1 (head.weight) not used" in str(report)
     misfit = {"missing_keys": (), "unexpected_keys": (), "mismatched_keys": [("a", 1, 2)]}
     with pytest.raises(CheckpointError, match="shapes"):
-        checkpoints.checked_load("tower", misfit)
+        checked_load("tower", misfit)

@@ -9,9 +9,10 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from retrievers import registry
+from retrievers.entry import Entry
 from tests.retrievers.toys import ADAPTER, ToyAdapter
 
-THIRD_PARTY = registry.Entry(
+THIRD_PARTY = Entry(
     name="third-party",
     target="tests.retrievers.toys:ToyAdapter",
     paradigm="dual tower",
@@ -95,7 +96,7 @@ def test_a_third_party_adds_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "value", "reason"),
     [
         ("cart", f"{__name__}:THIRD_PARTY", "already registered"),
-        ("odd", "tests.retrievers.toys:ADAPTER", "must name a retrievers.registry.Entry"),
+        ("odd", "tests.retrievers.toys:ADAPTER", "must name a retrievers.entry.Entry"),
         ("gone", "no.such.module:ENTRY", "left out"),
     ],
 )

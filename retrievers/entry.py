@@ -14,14 +14,17 @@ class PublishedRow:
     """The row of the CART paper's tables that a retriever stands beside.
 
     system   its name in the paper's tables, as ``bench/published.csv`` writes it
-    made_of  dataset -> the released weights that made its figures, a hub id or a file name; the
-             dataset "" stands for all others. Weights that are not told are left out
-    differs  what else the published row does differently, a sentence; "" where nothing is known
+    made_of  dataset -> the released weights that made its figures, a hub id or a file name.
+             Weights that are not told are left out
+    differs  dataset -> what the published row does differently, besides weights and split: the
+             end of the sentence "the published row ..."
+
+    In both, the dataset "" stands for all that are not named.
     """
 
     system: str
     made_of: Mapping[str, str] = field(default_factory=dict)
-    differs: str = ""
+    differs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,6 @@ ENTRIES = (
         summary="generates the identifier of the item from the query (CART, ACL 2025)",
         licence="Apache-2.0",
         checkpoint_roles=_ALIGNED_ROLES,
-        published=PublishedRow("CART(Ours)", differs="no weights were released"),
+        published=PublishedRow("CART(Ours)", differs={"": "is of weights that were not released"}),
     ),
 )

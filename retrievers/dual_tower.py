@@ -58,7 +58,7 @@ class DualTower:
 
     def index(self, items: Sequence[Item]) -> IndexStats:
         """Replace the gallery. Raises ValueError when an id occurs twice."""
-        ids = _distinct([item.id for item in items])
+        ids = distinct_ids([item.id for item in items])
         started = time.perf_counter()
         vectors = self._encode(items)
         encoded = time.perf_counter()
@@ -95,7 +95,7 @@ class DualTower:
         Raises ValueError when an id is already in the gallery.
         """
         gallery = self._indexed()
-        ids = _distinct([*gallery.ids, *(item.id for item in items)])
+        ids = distinct_ids([*gallery.ids, *(item.id for item in items)])
         self._take(_Gallery(ids, np.concatenate([gallery.vectors, self._encode(items)])))
 
     def remove(self, ids: Sequence[str]) -> None:
@@ -171,7 +171,8 @@ def _check_depth(k: int) -> None:
         raise ValueError(f"k must be at least 1, not {k}")
 
 
-def _distinct(ids: Sequence[str]) -> tuple[str, ...]:
+def distinct_ids(ids: Sequence[str]) -> tuple[str, ...]:
+    """The ids of a gallery. Raises ValueError when one occurs twice."""
     seen: set[str] = set()
     for one in ids:
         if one in seen:

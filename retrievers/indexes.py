@@ -40,7 +40,7 @@ class TorchExact:
         """Take vectors [items, dim]. Raises ValueError unless all are finite."""
         _check_vectors(vectors, "vectors")
         self._count = len(vectors)
-        self._vectors = _whole_tiles(torch.from_numpy(_contiguous(vectors))).to(self._device)
+        self._vectors = whole_tiles(torch.from_numpy(_contiguous(vectors))).to(self._device)
 
     def search(self, queries: FloatArray, k: int) -> Ranking:
         """Rank for queries [queries, dim].
@@ -56,7 +56,7 @@ class TorchExact:
             taken = torch.from_numpy(_contiguous(queries))
             for start in range(0, len(queries), _QUERIES_AT_ONCE):
                 block = taken[start : start + _QUERIES_AT_ONCE]
-                best, rows = self._best(_whole_tiles(block).to(self._device), found)
+                best, rows = self._best(whole_tiles(block).to(self._device), found)
                 here = slice(start, start + len(block))
                 scores[here, :found] = best[: len(block)].cpu().numpy()
                 ids[here, :found] = rows[: len(block)].cpu().numpy()
@@ -68,10 +68,10 @@ class TorchExact:
         for start in range(0, self._count, _ITEMS_AT_ONCE):
             block = self._vectors[start : start + _ITEMS_AT_ONCE]
             scores = (queries @ block.T)[:, : self._count - start]
-            best, rows = _top(scores, min(k, scores.shape[1]))
+            best, rows = best_columns(scores, min(k, scores.shape[1]))
             parts.append((best, rows + start))
             if len(parts) > 1:
-                parts = [_merge(parts, k)]
+                parts = [merged(parts, k)]
         return parts[0]
 
 
@@ -127,7 +127,7 @@ def _import_faiss() -> Any:
         ) from error
 
 
-def _top(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+def best_columns(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The k best of each row, equal scores by the lower column."""
     reach = min(k + 1, scores.shape[1])
     best, columns = scores.topk(reach, dim=1)
@@ -150,17 +150,18 @@ def _lowest_of_tied(scores: torch.Tensor, kth: torch.Tensor, k: int) -> torch.Te
     return chosen.nonzero()[:, 1].reshape(len(scores), k)
 
 
-def _merge(
+def merged(
     parts: list[tuple[torch.Tensor, torch.Tensor]], k: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The k best of parts whose rows ascend from part to part."""
+    """The k best of parts (scores, rows) whose rows ascend from part to part."""
     scores = torch.cat([best for best, _ in parts], dim=1)
     rows = torch.cat([rows for _, rows in parts], dim=1)
     order = scores.sort(dim=1, descending=True, stable=True)
     return order.values[:, :k], rows.gather(1, order.indices)[:, :k]
 
 
-def _whole_tiles(rows: torch.Tensor) -> torch.Tensor:
+def whole_tiles(rows: torch.Tensor) -> torch.Tensor:
+    """Rows of zeros below [rows, dim], up to a multiple of 16."""
     missing = -len(rows) % _TILE
     return torch.cat([rows, rows.new_zeros(missing, rows.shape[1])]) if missing else rows
 

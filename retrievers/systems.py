@@ -40,4 +40,15 @@ ENTRIES = (
         checkpoint_roles=_ALIGNED_ROLES,
         published=PublishedRow("CART(Ours)", differs={"": "is of weights that were not released"}),
     ),
+    Entry(
+        name="clip",
+        target="retrievers.encoders.clip:CLIP",
+        paradigm="dual tower",
+        modalities=("image",),
+        summary="CLIP ViT-B/32 of OpenAI, zero-shot, cosine of two vectors",
+        licence="MIT",
+        checkpoint_roles={"model": "hub id, folder or file of the weights of CLIP ViT-B/32"},
+        parameters=151_277_313,
+        published=PublishedRow("CLIP", made_of={"": "openai/CLIP ViT-B/32"}),
+    ),
 )

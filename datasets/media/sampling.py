@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from datasets.base import SecondsArray
+from datasets.base import IntArray, SecondsArray
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,25 @@ class FrameSampling:
         if self.spread == "ends":
             return np.linspace(0.0, duration_seconds, self.count).astype(np.float64)
         return (np.arange(self.count, dtype=np.float64) + 0.5) * (duration_seconds / self.count)
+
+
+@dataclass(frozen=True)
+class FrameNumbers:
+    """``count`` frames of a video by their numbers, evenly from the first to the last.
+
+    A number between two frames is rounded down, and when a frame is shown does not matter: so
+    published code asks its decoder for frames.
+    """
+
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"a video is sampled at one frame at least, not {self.count}")
+
+    def rows(self, frames: int) -> IntArray:
+        """Numbers of frames, int64 [count], ascending, 0 to ``frames`` - 1."""
+        return np.linspace(0, frames - 1, self.count, dtype=np.int64)
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ import numpy as np
 from av.video.frame import VideoFrame
 from PIL import Image
 
-from datasets.base import ByteArray, Clip, Item, Sound
+from datasets.base import ByteArray, Clip, IntArray, Item, SecondsArray, Sound
 from datasets.media.files import MediaError
+from datasets.media.frame_index import FrameIndex
 from datasets.media.reel import opened_reel
-from datasets.media.sampling import FrameSampling
+from datasets.media.sampling import FrameNumbers, FrameSampling
 from datasets.ordered_pool import ordered_map
 
 MAX_CLIP_BYTES = 1 << 30
@@ -30,8 +31,12 @@ MAX_CLIP_BYTES = 1 << 30
 _DECODED = 0.75
 
 
-def load_clip(item: Item, sampling: FrameSampling, size: tuple[int, int] | None = None) -> Clip:
+def load_clip(
+    item: Item, sampling: FrameSampling | FrameNumbers, size: tuple[int, int] | None = None
+) -> Clip:
     """The frames of a video that are nearest to the sampled times, RGB and upright.
+
+    ``FrameNumbers`` counts the frames that the file announces.
 
     size  (height, width) to which each whole frame is resized, bicubic with antialiasing; None
           keeps the size of the first
@@ -44,8 +49,7 @@ def load_clip(item: Item, sampling: FrameSampling, size: tuple[int, int] | None 
         return _sampled(_checked(item, item.media), sampling, size)
     with opened_reel(item) as reel:
         index = reel.index
-        stamps = [index.nearest(time) for time in sampling.times(index.duration)]
-        wanted, places = np.unique(stamps, return_inverse=True)
+        wanted, places = np.unique(_stamps(index, sampling), return_inverse=True)
         found = reel.nearest(wanted)
         pictures = _pictures(item, [frame for _, frame in found], size, sampling.count)
         seconds = np.array([index.seconds(stamp) for stamp, _ in found])
@@ -54,7 +58,7 @@ def load_clip(item: Item, sampling: FrameSampling, size: tuple[int, int] | None 
 
 def decode_clips(
     items: Iterable[Item],
-    sampling: FrameSampling,
+    sampling: FrameSampling | FrameNumbers,
     size: tuple[int, int] | None = None,
     *,
     workers: int | None = None,
@@ -86,6 +90,12 @@ def middle_of_whole(item: Item) -> ByteArray:
         if nearest is None or decoded < _DECODED * due:
             raise MediaError(item, f"is damaged: {decoded:,} of {due:,} frames can be decoded")
         return _rgb(nearest[1])
+
+
+def _stamps(index: FrameIndex, sampling: FrameSampling | FrameNumbers) -> IntArray:
+    if isinstance(sampling, FrameNumbers):
+        return index.stamps[sampling.rows(len(index.stamps))]
+    return np.array([index.nearest(time) for time in sampling.times(index.duration)])
 
 
 def _pictures(
@@ -131,13 +141,22 @@ def _checked(item: Item, clip: ByteArray | Sound | Clip) -> Clip:
     return clip
 
 
-def _sampled(clip: Clip, sampling: FrameSampling, size: tuple[int, int] | None) -> Clip:
-    """As from a file; the last frame is taken to last as long as the frames usually do."""
+def _sampled(
+    clip: Clip, sampling: FrameSampling | FrameNumbers, size: tuple[int, int] | None
+) -> Clip:
+    """As from a file."""
     seconds = clip.seconds - clip.seconds[0]
-    gap = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
-    times = sampling.times(float(seconds[-1]) + gap)
-    chosen = np.abs(times[:, None] - seconds[None, :]).argmin(axis=1)
+    chosen = _rows(seconds, sampling)
     frames = clip.frames[chosen]
     if size is not None:
         frames = np.stack([_resized(frame, size) for frame in frames])
     return Clip(frames, seconds[chosen])
+
+
+def _rows(seconds: SecondsArray, sampling: FrameSampling | FrameNumbers) -> IntArray:
+    """Which frames of a clip are taken; the last is taken to last as long as they usually do."""
+    if isinstance(sampling, FrameNumbers):
+        return sampling.rows(len(seconds))
+    gap = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
+    times = sampling.times(float(seconds[-1]) + gap)
+    return np.abs(times[:, None] - seconds[None, :]).argmin(axis=1)

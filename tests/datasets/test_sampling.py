@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.media.sampling import FrameSampling, WindowSampling
+from datasets.media.sampling import FrameNumbers, FrameSampling, WindowSampling
 
 DURATIONS = st.floats(0, 1e6)
 SPREADS = st.sampled_from(["middles", "ends"])
@@ -21,6 +21,12 @@ def test_frames_by_hand() -> None:
     assert FrameSampling(3, "ends").times(8.0).tolist() == [0, 4, 8]
     assert FrameSampling(1).times(8.0).tolist() == [4]
     assert FrameSampling(1, "ends").times(8.0).tolist() == [0]
+
+
+def test_numbers_of_frames_by_hand() -> None:
+    assert FrameNumbers(3).rows(6).tolist() == [0, 2, 5]
+    assert FrameNumbers(4).rows(2).tolist() == [0, 0, 0, 1]
+    assert FrameNumbers(1).rows(9).tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,7 @@ def test_windows_ascend_within_the_sound(
     "wrong",
     [
         lambda: FrameSampling(0),
+        lambda: FrameNumbers(0),
         lambda: FrameSampling(1, "random"),  # type: ignore[arg-type]
         lambda: WindowSampling(0, 1.0),
         lambda: WindowSampling(100, 0.001),

@@ -12,7 +12,7 @@ import pytest
 
 from datasets.base import Clip, Item
 from datasets.media.files import MediaError
-from datasets.media.sampling import FrameSampling
+from datasets.media.sampling import FrameNumbers, FrameSampling
 from datasets.media.videos import decode_clips, load_clip, middle_of_whole
 from tests.datasets.tiny_files import pixels, video_item, write_video
 
@@ -152,6 +152,17 @@ def test_frames_are_resized_as_pictures_are(tmp_path: Path) -> None:
     whole = load_clip(video_item(path), FrameSampling(3))
     assert small.frames.shape == (3, 10, 14, 3)
     np.testing.assert_allclose(greys(small), greys(whole), atol=1)
+
+
+def test_numbers_of_frames_whenever_they_are_shown(tmp_path: Path) -> None:
+    times = [0, 1, 2, 3, 4, 5, 50, 60, 100]
+    path = write_video(tmp_path / "a.mkv", GREYS[1:10], times, codec="libx264", key_every=3)
+    clip = load_clip(video_item(path), FrameNumbers(4))
+    np.testing.assert_allclose(greys(clip), [GREYS[1 + row] for row in (0, 2, 5, 8)], atol=4)
+    held = Item("a", "video", Clip(np.stack([pixels(row) for row in range(9)]), np.array(times)))
+    np.testing.assert_array_equal(
+        load_clip(held, FrameNumbers(4)).frames, held.media.frames[[0, 2, 5, 8]]
+    )
 
 
 def test_more_frames_asked_for_than_there_are(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ _CHUNK = 1 << 22
 class Release:
     """Weights as their authors give them away.
 
-    needs   patterns that some file must match each, that of the weights first
+    needs   patterns that some file must match each, that of the weights first; "A|B" asks for
+            files that match A, or where there are none, B
     reads   patterns of what a loader reads besides, where it is there
     hub     hub id of the release, "" where its authors publish it elsewhere
     obtain  a sentence on where the weights are and how large, for a user who has none
@@ -32,7 +33,12 @@ class Release:
 
     @property
     def patterns(self) -> list[str]:
-        return [*self.needs, *self.reads]
+        return [*_either(self.needs[0]), *self.beside]
+
+    @property
+    def beside(self) -> list[str]:
+        """Patterns of all but the weights."""
+        return [*(one for need in self.needs[1:] for one in _either(need)), *self.reads]
 
 
 # A folder as transformers writes it. Weights in pickle form are never fetched nor opened.
@@ -56,7 +62,7 @@ class Located:
 
     def fingerprint(self, release: Release) -> str:
         """32 hexadecimal digits over the names and bytes of all that a loader reads."""
-        beside = {path for pattern in release.patterns[1:] for path in self.folder.rglob(pattern)}
+        beside = {path for pattern in release.beside for path in self.folder.rglob(pattern)}
         return _digest_of(self.folder, {*self.files, *beside})
 
 
@@ -112,8 +118,8 @@ def _how_to_name(label: str, release: Release, option: str) -> str:
     ways = [f"--checkpoint {option}=FILE_OR_FOLDER"]
     if release.hub:
         ways.insert(0, f"--checkpoint {option}={DEFAULT} fetches {release.hub}")
-    told = f" {release.obtain}" if release.obtain else ""
-    return f"name {label}: {', or '.join(ways)}.{told}"
+    told = f". {release.obtain}" if release.obtain else ""
+    return f"name {label}: {', or '.join(ways)}{told}".rstrip(".")
 
 
 def _is_hub_id(source: str) -> bool:
@@ -131,29 +137,42 @@ def _local(source: str, release: Release) -> Located:
     if not path.is_dir():
         raise WeightsAbsent(
             f"There is no file or folder {source!r}. Give one that holds "
-            f"{' and '.join(release.needs)}, or a hub id of the form owner/name."
+            f"{_told(release.needs)}, or a hub id of the form owner/name."
         )
     return _in_folder(path, source, release)
 
 
 def _in_folder(folder: Path, source: str, release: Release) -> Located:
     _check_complete(folder, source, release.needs)
-    return Located(source, tuple(sorted(folder.glob(release.needs[0]))), folder)
+    return Located(source, _matching(folder, release.needs[0]), folder)
 
 
 def _check_complete(folder: Path, source: str, needs: Iterable[str]) -> None:
-    lacking = [pattern for pattern in needs if not any(folder.glob(pattern))]
+    lacking = [need for need in needs if not _matching(folder, need)]
     if not lacking:
         return
+    weights_lack = any("safetensors" in need for need in lacking)
     pickled = (
-        ""
-        if not any(folder.glob("pytorch_model*.bin"))
-        else (
-            " Weights in pickle form (pytorch_model.bin) are not read here: convert them to "
-            "safetensors."
-        )
+        " Weights in pickle form (pytorch_model.bin) are not read here: convert them to "
+        "safetensors."
+        if weights_lack and any(folder.glob("pytorch_model*.bin"))
+        else ""
     )
-    raise WeightsAbsent(f"{source!r} holds no {' and no '.join(lacking)}.{pickled}")
+    raise WeightsAbsent(f"{source!r} holds no {_told(lacking, ' and no ')}.{pickled}")
+
+
+def _either(need: str) -> list[str]:
+    return need.split("|")
+
+
+def _matching(folder: Path, need: str) -> tuple[Path, ...]:
+    """The files of the first alternative that some file matches, in the order of their names."""
+    found = (sorted(folder.glob(pattern)) for pattern in _either(need))
+    return tuple(next(filter(None, found), ()))
+
+
+def _told(needs: Iterable[str], between: str = " and ") -> str:
+    return between.join(" or ".join(_either(need)) for need in needs)
 
 
 def _cached(repository: str, release: Release) -> Located | None:

@@ -11,7 +11,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from retrievers.base import WeightsAbsent
 from retrievers.weights import releases
-from retrievers.weights.releases import TRANSFORMERS
+from retrievers.weights.releases import TRANSFORMERS, Release
 from retrievers.weights.report import CheckpointError
 from retrievers.weights.states import checked_load
 
@@ -60,6 +60,20 @@ def test_an_incomplete_folder_says_what_is_missing(
     state = releases.availability("the text tower", str(folder), TRANSFORMERS, "text")
     assert not state.ready
     assert said in state.sentence
+
+
+def test_either_of_two_forms_of_the_weights_will_do(tmp_path: Path) -> None:
+    either = Release(needs=("model*.safetensors|pytorch_model*.bin",), reads=("config.json",))
+    folder = checkpoint(tmp_path)
+    (folder / "pytorch_model.bin").write_bytes(b"pickle")
+    (first,) = releases.locate(str(folder), either).files
+    assert first.name == "model.safetensors"
+    first.unlink()
+    (second,) = releases.locate(str(folder), either).files
+    assert second.name == "pytorch_model.bin"
+    second.unlink()
+    with pytest.raises(WeightsAbsent, match=r"holds no model\*\.safetensors or pytorch_model"):
+        releases.locate(str(folder), either)
 
 
 @pytest.mark.parametrize("source", ["/no/such/folder", "./nowhere", "deep/er/still"])

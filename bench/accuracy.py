@@ -16,13 +16,15 @@ from rich.console import Console
 from bench import listing, terminal
 from bench.checkout import CHECKOUT
 from bench.devices import UnusableDevice
+from bench.left_out import grouped
 from bench.plan import Planned
-from bench.request import Request, make_plan, run_options
-from bench.runner import Outcome, run, skipped
+from bench.request import Request, make_plan, restrictions, run_options
+from bench.runner import Outcome, left_out_of, run, skipped
 from bench.selection import UsageError
 from bench.store import ResultStore
 from bench.summary import rows_of
 from datasets.base import DatasetError
+from retrievers.base import Precision
 from retrievers.registry import UnknownRetriever
 
 ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -34,16 +36,19 @@ err = Console(stderr=True)
 
 def show_plan(planned: Sequence[Planned]) -> None:
     words = {"run": "would run", "reuse": "is stored, would be reused"}
+    left_out = [cell for cell in planned if cell.action == "skip"]
     for cell in planned:
-        what = words.get(cell.action, f"{cell.action}: {cell.reason}")
-        out.print(f"{cell.title}: {what}", markup=False, highlight=False)
+        if cell.action != "skip":
+            what = words.get(cell.action, f"{cell.action}: {cell.reason}")
+            out.print(f"{cell.title}: {what}", markup=False, highlight=False)
+    out.print(terminal.left_out(grouped(map(left_out_of, left_out))))
 
 
 def show_results(outcomes: Sequence[Outcome], store: ResultStore) -> None:
     keys = {each.planned.spec.key for each in outcomes if each.planned.spec is not None}
     cells = [cell for key in keys if (cell := store.get(key)) is not None]
     out.print(terminal.results(rows_of(store, cells)))
-    out.print(terminal.left_out(skipped(outcomes)))
+    out.print(terminal.left_out(grouped(skipped(outcomes))))
     reused = sum(outcome.status == "reused" for outcome in outcomes)
     if reused:
         out.print(f"{reused} of {len(outcomes)} cells were stored already and reused.")
@@ -77,6 +82,8 @@ def execute(request: Request, *, dry_run: bool) -> int:
     if dry_run:
         show_plan(planned)
         return ALL_DONE
+    for sentence in restrictions(planned):
+        say(sentence)
     outcomes = run(planned, run_options(request, planned), say)
     show_results(outcomes, store)
     if all(outcome.status == "skipped" for outcome in outcomes):
@@ -143,15 +150,35 @@ def accuracy(
     checkpoint: Annotated[
         str,
         typer.Option(
-            help="Pretrained weights: hub id or local path for a role, e.g. image=..., text=...; "
-            "aligned.image=... for one retriever alone. Naming a hub id allows its download.",
-            metavar="ROLE=VALUE,...",
+            help="Pretrained weights: a file, folder or hub id, as clip=default, "
+            "imagebind=imagebind_huge.pth, aligned.image=..., or image=... for all that have the "
+            "role. Naming a hub id, or default, allows its download; --list shows the names.",
+            metavar="NAME=VALUE,...",
         ),
     ] = "",
     seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.", metavar="N,N")] = "0",
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is CUDA where it can be used.")
     ] = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="The numbers that pretrained networks compute in.")
+    ] = "fp32",
+    depth: Annotated[
+        str,
+        typer.Option(
+            help="How many of the first stage's candidates a single tower scores again for each "
+            "query: a number, published (as its authors did), or all.",
+            metavar="N|published|all",
+        ),
+    ] = "published",
+    untrained: Annotated[
+        bool,
+        typer.Option(
+            "--untrained",
+            help="Run the tiny form of each retriever with random weights: the whole way without "
+            "a download. The rows say so, and what they find is chance.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -232,6 +259,9 @@ def accuracy(
             checkpoint=checkpoint,
             seeds=seeds,
             device=device,
+            precision=precision,
+            depth=depth,
+            untrained=untrained,
             skip_bad=skip_bad,
             workers=workers,
             threads=threads,

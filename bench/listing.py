@@ -6,11 +6,12 @@ from pathlib import Path
 
 from rich.console import Group, RenderableType
 
-from bench import terminal
+from bench import published, terminal
 from datasets import loading
 from datasets import registry as datasets
 from retrievers import registry as retrievers
 from retrievers.base import Settings
+from retrievers.entry import Entry
 
 
 def choices(data_root: Path | None, cache: Path) -> RenderableType:
@@ -34,12 +35,29 @@ def _dataset(name: str, data_root: Path | None) -> tuple[str, ...]:
 
 def _retriever(name: str, settings: Settings) -> tuple[str, ...]:
     entry = retrievers.entry(name)
+    sizes = f"; {entry.parameters / 1e6:,.1f}M parameters" if entry.parameters else ""
+    restriction = f" ({entry.restriction})" if entry.restriction else ""
     return (
-        f"{entry.paradigm}; ranks {', '.join(entry.modalities)}; licence: {entry.licence}",
+        f"{entry.paradigm}; ranks {', '.join(entry.modalities)}{sizes}",
         entry.summary,
-        *(f"--checkpoint {role}=: {what}" for role, what in entry.checkpoint_roles.items()),
+        f"Licence: {entry.licence}{restriction}",
+        _published(entry),
+        *(f"--checkpoint {name}.{role}=: {what}" for role, what in entry.checkpoint_roles.items()),
         _state(name, settings),
     )
+
+
+def _published(entry: Entry) -> str:
+    """The paper's row of a retriever, and the weights that it is of."""
+    row = entry.published
+    if row is None:
+        return "Not in the paper's tables."
+    told = []
+    for dataset, found in published.figures(row.system, row.setting).items():
+        weights = row.made_of.get(dataset, row.made_of.get("", ""))
+        of = f" of {weights}" if weights else ""
+        told.append(f"{dataset} R@1 {found.percent['R@1']:.1f}{of}")
+    return f"Published ({row.system}): {', '.join(told)}."
 
 
 def _state(name: str, settings: Settings) -> str:

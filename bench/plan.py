@@ -128,18 +128,20 @@ def _seeds_of(
 
 
 def _obstacle(adapter: Adapter, name: str, dataset: Dataset, settings: Settings) -> str:
-    """Why a retriever cannot run on a dataset, "" where it can."""
-    obstacle = _other_media(registry.entry(name).modalities, dataset)
-    if obstacle:
-        return obstacle
+    """Why a retriever cannot run on a dataset, "" where it can.
+
+    That weights are absent comes first: it is the same for every dataset.
+    """
     state = adapter.availability(settings)
-    return "" if state.ready else state.sentence
+    if not state.ready:
+        return state.sentence
+    return _other_media(registry.entry(name).modalities, dataset)
 
 
 def _other_media(modalities: Sequence[Modality], dataset: Dataset) -> str:
     if dataset.modality in modalities:
         return ""
-    return f"It ranks {' and '.join(modalities)}, and {dataset.name} holds {dataset.modality}."
+    return f"It ranks {' and '.join(modalities)} alone."
 
 
 def _cell_spec(adapter: Adapter, settings: Settings, dataset: Dataset, code: str) -> CellSpec:

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.devices import resolve_device
 from bench.plan import Loaded, Planned, not_loaded, plan
 from bench.runner import RunOptions
-from bench.selection import known_entry, parse_checkpoints, parse_seeds, split_names
+from bench.selection import known_entry, parse_checkpoints, parse_depth, parse_seeds, split_names
 from bench.sources import DatasetSource
 from bench.store import ResultStore
 from datasets import loading
@@ -17,7 +17,8 @@ from datasets import registry as datasets
 from datasets.base import DatasetError
 from datasets.ordered_pool import default_workers
 from retrievers import registry as retrievers
-from retrievers.base import Settings
+from retrievers.base import Precision, Settings
+from retrievers.untrained import MARK
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Request:
     checkpoint: str
     seeds: str
     device: str
+    precision: Precision
+    depth: str
+    untrained: bool
     skip_bad: bool
     workers: int | None
     threads: int | None
@@ -45,6 +49,8 @@ class Request:
 def chosen_retrievers(request: Request) -> list[str]:
     """Raises UnknownRetriever and UsageError."""
     names = split_names(request.retriever) or list(retrievers.names())
+    if request.untrained:
+        names = [name if name.endswith(MARK) else f"{name}{MARK}" for name in names]
     return [name for name in names if known_entry(name)]
 
 
@@ -87,7 +93,7 @@ def make_plan(request: Request, store: ResultStore, say: Callable[[str], None]) 
     """
     names = chosen_retrievers(request)
     checkpoints = parse_checkpoints(request.checkpoint, names)
-    seeds = parse_seeds(request.seeds)
+    seeds, depth = parse_seeds(request.seeds), parse_depth(request.depth)
     sources = chosen_sources(request, say)
     device = resolve_device(request.device)
     loaded, lost = [], []
@@ -100,7 +106,7 @@ def make_plan(request: Request, store: ResultStore, say: Callable[[str], None]) 
             lost.append(not_loaded(source, problem))
 
     def settings_of(name: str, seed: int) -> Settings:
-        return Settings(seed, device, request.cache, checkpoints[name])
+        return Settings(seed, device, request.cache, checkpoints[name], request.precision, depth)
 
     return [*lost, *plan(loaded, names, seeds, settings_of, store)]
 
@@ -119,3 +125,14 @@ def run_options(request: Request, planned: Sequence[Planned]) -> RunOptions:
         at_once = max(1, min(cores, lanes)) if request.everything and on_cpu else 1
     share = max(1, cores // at_once) if at_once > 1 else None
     return RunOptions(request.results, request.threads or share, request.quiet, at_once)
+
+
+def restrictions(planned: Sequence[Planned]) -> list[str]:
+    """A sentence for each retriever that is about to use weights which not everybody may use."""
+    running = [cell.retriever for cell in planned if cell.action == "run"]
+    entries = [retrievers.entry(name) for name in dict.fromkeys(running)]
+    return [
+        f"{entry.name}: its weights are under {entry.licence}: {entry.restriction}."
+        for entry in entries
+        if entry.restriction
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -60,15 +60,20 @@ def run(
     """
     store = ResultStore(options.results)
     lanes: dict[DatasetSource, list[tuple[int, Planned]]] = {}
-    for number, cell in enumerate(planned, start=1):
+    # What is skipped is told once, at the end and grouped: it can be most of the plan.
+    announced = sum(cell.action != "skip" for cell in planned)
+    number = 0
+    for cell in planned:
+        number += cell.action != "skip"
         lanes.setdefault(cell.source, []).append((number, cell))
 
     with Underway(shown=options.at_once > 1 and not options.quiet) as underway:
 
         def work(numbered: tuple[int, Planned], stop: Event) -> Outcome:
             number, cell = numbered
-            place = f"[{number}/{len(planned)}]"
-            say(f"{place} {cell.title}: {_announcement(cell)}")
+            place = f"[{number}/{announced}]"
+            if cell.action != "skip":
+                say(f"{place} {cell.title}: {_announcement(cell)}")
             with underway.cell(cell.title) as phase:
                 outcome = _outcome(cell, options, store, stop, phase)
             if cell.action == "run":
@@ -84,15 +89,15 @@ def run(
 def skipped(outcomes: Sequence[Outcome]) -> list[Skipped]:
     """What was left without a stored cell, and why."""
     return [
-        Skipped(
-            outcome.planned.dataset,
-            outcome.planned.retriever,
-            outcome.reason,
-            outcome.planned.protocol,
-        )
+        replace(left_out_of(outcome.planned), reason=outcome.reason)
         for outcome in outcomes
         if outcome.status == "skipped" or outcome.planned.action == "fail"
     ]
+
+
+def left_out_of(cell: Planned) -> Skipped:
+    """A cell that is not going to be stored, with the reason that the plan gives."""
+    return Skipped(cell.dataset, cell.retriever, cell.reason, cell.protocol)
 
 
 def _announcement(cell: Planned) -> str:
@@ -100,7 +105,7 @@ def _announcement(cell: Planned) -> str:
         return f"runs again ({cell.reason})" if cell.reason else "runs"
     if cell.action == "reuse":
         return "stored already, reused"
-    return f"{'skipped' if cell.action == 'skip' else 'failed'}: {cell.reason}"
+    return f"failed: {cell.reason}"
 
 
 def _ending(outcome: Outcome, store: ResultStore) -> str:
@@ -184,6 +189,8 @@ def command(cell: Planned, options: RunOptions) -> str:
         roles = ",".join(f"{role}={value}" for role, value in settings.checkpoint.items())
         words += ["--checkpoint", roles] if roles else []
         words += ["--seeds", str(settings.seed), "--device", settings.device]
+        words += ["--precision", settings.precision] if settings.precision != "fp32" else []
+        words += ["--depth", str(settings.depth)] if settings.depth != "published" else []
     words += ["--threads", str(options.threads)] if options.threads else []
     words += ["--skip-bad"] if source.skip_bad else []
     return shlex.join(words)

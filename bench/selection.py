@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from retrievers import registry
+from retrievers.base import Depth
 from retrievers.entry import Entry
 
 
@@ -38,17 +39,28 @@ def parse_seeds(text: str) -> list[int]:
     return [int(name) for name in names]
 
 
-def parse_checkpoints(text: str, retrievers: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-    """retriever -> role -> value, from "role=VALUE,retriever.role=VALUE".
+def parse_depth(text: str) -> Depth:
+    """Raises UsageError unless ``text`` is "published", "all" or a whole number from 1 on."""
+    named: dict[str, Depth] = {"published": "published", "all": "all"}
+    if text in named:
+        return named[text]
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise UsageError(f"--depth {text}: give a whole number from 1 on, published, or all.")
 
-    A role without a retriever goes to every retriever of the run that has it.
+
+def parse_checkpoints(text: str, retrievers: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    """retriever -> role -> value, from "role=VALUE,retriever.role=VALUE,retriever=VALUE".
+
+    A role without a retriever goes to every retriever of the run that has it; a retriever without
+    a role has one alone.
     Raises UsageError where no retriever of the run has the role.
     """
     found: dict[str, dict[str, str]] = {name: {} for name in retrievers}
     for part in filter(None, (part.strip() for part in text.split(","))):
         target, equals, value = part.partition("=")
         if not equals or not value:
-            raise UsageError(f"--checkpoint {part}: write role=VALUE, e.g. image=openai/clip.")
+            raise UsageError(f"--checkpoint {part}: write role=VALUE, e.g. clip.model=default.")
         for name, role in _takers(target, retrievers):
             found[name][role] = value
     return found
@@ -64,7 +76,7 @@ def _takers(target: str, retrievers: Sequence[str]) -> list[tuple[str, str]]:
         (name, role)
         for name, each in roles.items()
         for role in each
-        if target in (role, f"{name}.{role}")
+        if target in (role, f"{name}.{role}") or (target == name and len(each) == 1)
     ]
     if not takers:
         raise UsageError(

@@ -14,6 +14,7 @@ import pandas as pd
 from bench.cells import Cell, Measure
 from bench.directions import ranks_of
 from bench.metrics import per_query
+from bench.published import Beside, beside
 from bench.statistics import measures
 from bench.store import ResultStore
 from retrievers.base import RetrieverSpec
@@ -35,6 +36,7 @@ class Row:
     reverse_sd  as ``seed_sd``
     cells       one a seed, by seed
     superseded  stored cells of other code, options or data that are not shown
+    published   what the paper's tables have of the same thing, or what differs
     """
 
     dataset: str
@@ -50,6 +52,13 @@ class Row:
     reverse_sd: Mapping[str, float | None] = field(default_factory=dict)
     cells: tuple[Cell, ...] = ()
     superseded: int = 0
+    published: Beside | None = None
+
+    @property
+    def name(self) -> str:
+        """The retriever's name, and whether nothing was ever learned by it."""
+        untrained = " (untrained)" if self.retriever.weights == "random" else ""
+        return f"{self.retriever.name}{untrained}"
 
 
 def summarise(store: ResultStore) -> list[Row]:
@@ -72,7 +81,8 @@ def rows_of(store: ResultStore, cells: Iterable[Cell]) -> list[Row]:
 def _row_of(cell: Cell) -> tuple[str, ...]:
     retriever = cell.spec.retriever
     checkpoint = (f"{role}={value}" for role, value in sorted(retriever.checkpoint.items()))
-    return (cell.spec.dataset, cell.spec.protocol, retriever.name, *checkpoint)
+    untrained = "untrained" if retriever.weights == "random" else ""
+    return (cell.spec.dataset, cell.spec.protocol, retriever.name, untrained, *checkpoint)
 
 
 def _version_of(cell: Cell) -> str:
@@ -96,6 +106,7 @@ def _row(store: ResultStore, cells: Sequence[Cell]) -> Row:
         status="done",
         cells=tuple(shown),
         superseded=len(cells) - len(shown),
+        published=beside(spec),
     )
     if failed:
         reasons = [f"seed {cell.spec.seed}: {cell.reason}" for cell in failed]

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cells import Measure
+from bench.left_out import LeftOut
 from bench.metrics import METRIC_NAMES
-from bench.store import Skipped
+from bench.published import Beside
 from bench.summary import Row
 
 
@@ -32,10 +33,14 @@ def _dataset(rows: Sequence[Row]) -> RenderableType:
     table.add_column("seeds", justify="right", max_width=7)
     for row in rows:
         table.add_row(
-            escape(row.retriever.name),
+            escape(row.name),
             *(_figure(row.metrics.get(name)) for name in METRIC_NAMES),
             ",".join(map(str, row.seeds)),
         )
+        if row.published and row.published.percent:
+            percent = row.published.percent
+            figures = (f"{percent[name]:.1f}" if name in percent else "-" for name in METRIC_NAMES)
+            table.add_row(Text("published", style="dim"), *figures, "")
     lines = [Text(line) for row in rows for line in _remarks(row)]
     backward = [row for row in rows if row.reverse]
     reverse = [_media_to_text(backward)] if backward else []
@@ -55,7 +60,7 @@ def _media_to_text(rows: Sequence[Row]) -> RenderableType:
         table.add_column(name, justify="right", min_width=11)
     for row in rows:
         figures = (_figure(row.reverse.get(name)) for name in METRIC_NAMES)
-        table.add_row(escape(row.retriever.name), *figures)
+        table.add_row(escape(row.name), *figures)
     return table
 
 
@@ -85,13 +90,15 @@ def _figure(measure: Measure | None) -> str:
 
 
 def _remarks(row: Row) -> Iterable[str]:
-    name = row.retriever.name
+    name = row.name
     if row.reason:
         yield f"{name} {row.status}: {row.reason}"
     if row.status == "partial":
         yield f"{name}: no average is shown while a seed has failed"
     if row.retriever.weights == "random":
-        yield f"{name}: random weights, for tests only"
+        yield f"{name}: random weights, what it finds is chance"
+    if row.published:
+        yield f"{name}: {_published(row.published)}"
     if row.status == "done" and len(row.seeds) > 1:
         spread = ", ".join(
             f"{each} {100 * sd:.1f}" for each, sd in row.seed_sd.items() if sd is not None
@@ -103,6 +110,12 @@ def _remarks(row: Row) -> Iterable[str]:
         yield f"{name}: {row.superseded} stored results of other code, options or data not shown"
 
 
+def _published(found: Beside) -> str:
+    if found.percent:
+        return f"published: {found.source}"
+    return f"not compared with {found.source}: {'; '.join(found.differs)}"
+
+
 def _diagnostics(cells: Sequence[Mapping[str, float]]) -> str:
     """Means over the seeds that hold the figure."""
     names = list(dict.fromkeys(name for cell in cells for name in cell))
@@ -110,16 +123,16 @@ def _diagnostics(cells: Sequence[Mapping[str, float]]) -> str:
     return "; ".join(f"{name} {sum(each) / len(each):.3g}" for name, each in held.items())
 
 
-def left_out(skipped: Sequence[Skipped]) -> RenderableType:
-    """A sentence for each retriever that did not run, and each dataset that was not loaded."""
-    return Group(
-        *(
-            Text(f"Left out: {each.retriever} on {each.dataset}. {each.reason}")
-            if each.retriever
-            else Text(f"Failed: {each.dataset}. {each.reason}")
-            for each in skipped
-        )
-    )
+def left_out(groups: Sequence[LeftOut]) -> RenderableType:
+    """A line for each retriever that did not run, and each dataset that was not loaded."""
+    return Group(*(Text(_left_out(group)) for group in groups))
+
+
+def _left_out(group: LeftOut) -> str:
+    datasets = ", ".join(group.datasets)
+    if not group.retriever:
+        return f"Failed: {datasets}. {group.reason}"
+    return f"Left out: {group.retriever} on {datasets}. {group.reason}"
 
 
 def choices(title: str, entries: Iterable[tuple[str, Sequence[str]]]) -> RenderableType:

@@ -144,6 +144,11 @@ class Section:
         return tuple(line for line in self.lines if line.diagnostics)
 
     @property
+    def beside(self) -> tuple[Line, ...]:
+        """Lines that the paper has a row of."""
+        return tuple(line for line in self.lines if line.measured and line.row.published)
+
+    @property
     def several_seeds(self) -> bool:
         return any(len(line.row.seeds) > 1 for line in self.lines)
 
@@ -195,7 +200,7 @@ def _section(anchor: str, label: str, rows: Sequence[Row]) -> Section:
 
 def _merit(row: Row) -> tuple[bool, float, str]:
     measure = row.metrics.get("R@1")
-    return (measure is None, -measure.value if measure else 0.0, row.retriever.name)
+    return (measure is None, -measure.value if measure else 0.0, row.name)
 
 
 def _labels(rows: Sequence[Row]) -> list[str]:
@@ -203,20 +208,16 @@ def _labels(rows: Sequence[Row]) -> list[str]:
 
     def short(row: Row) -> str:
         parts = (f"{role}={PurePath(at).name}" for role, at in row.retriever.checkpoint.items())
-        return f"{row.retriever.name} ({', '.join(parts)})"
+        return f"{row.name} ({', '.join(parts)})"
 
     def full(row: Row) -> str:
         parts = (f"{role}={at}" for role, at in row.retriever.checkpoint.items())
-        return f"{row.retriever.name} ({', '.join(parts)})"
+        return f"{row.name} ({', '.join(parts)})"
 
-    names = Counter(row.retriever.name for row in rows)
+    names = Counter(row.name for row in rows)
     shorts = Counter(short(row) for row in rows)
     return [
-        row.retriever.name
-        if names[row.retriever.name] == 1
-        else short(row)
-        if shorts[short(row)] == 1
-        else full(row)
+        row.name if names[row.name] == 1 else short(row) if shorts[short(row)] == 1 else full(row)
         for row in rows
     ]
 

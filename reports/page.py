@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.cells import Cell
+from bench.left_out import grouped
 from bench.store import ResultStore, Skipped
 from bench.summary import summarise
 from reports import provenance, units
@@ -139,7 +140,7 @@ def _context(
         "limit": limit,
         "metrics": METRICS,
         "datasets": tuple(dict.fromkeys(part.dataset for part in parts)),
-        "retrievers": tuple(dict.fromkeys(row.retriever.name for row in rows)),
+        "retrievers": tuple(dict.fromkeys(row.name for row in rows)),
         "paradigms": tuple(dict.fromkeys(row.retriever.paradigm for row in rows)),
         "cells": cells,
         "failed": sum(cell.status == "failed" for cell in cells),
@@ -150,17 +151,18 @@ def _context(
         "machines": tuple(dict.fromkeys(provenance.machine(cell) for cell in cells)),
         "examples_shown": sum(book.shown for book in albums.values()),
         "examples_stored": sum(book.stored for book in albums.values()),
-        "skipped": {
-            part.anchor: [each for each in skipped if _belongs(each, part)] for part in parts
-        },
-        "not_run": [each for each in skipped if not any(_belongs(each, part) for part in parts)],
+        "skipped": {part.anchor: _left_out_of(part, skipped) for part in parts},
+        "not_run": grouped(skipped),
     }
 
 
-def _belongs(skipped: Skipped, part: Section) -> bool:
-    """Whether a retriever was left out of what this section shows."""
-    here = skipped.dataset == part.dataset and skipped.protocol in ("", part.protocol)
-    return here and bool(skipped.retriever)
+def _left_out_of(part: Section, skipped: Sequence[Skipped]) -> list[str]:
+    """The retrievers that the last run left out of what this section shows."""
+    return [
+        each.retriever
+        for each in skipped
+        if each.retriever and each.dataset == part.dataset and each.protocol in ("", part.protocol)
+    ]
 
 
 def _render(template: str, context: Mapping[str, Any]) -> bytes:

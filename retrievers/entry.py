@@ -18,13 +18,15 @@ class PublishedRow:
              Weights that are not told are left out
     differs  dataset -> what the published row does differently, besides weights and split: the
              end of the sentence "the published row ..."
+    setting  which of the system's rows, where the paper has several
 
-    In both, the dataset "" stands for all that are not named.
+    In both mappings the dataset "" stands for all that are not named.
     """
 
     system: str
     made_of: Mapping[str, str] = field(default_factory=dict)
     differs: Mapping[str, str] = field(default_factory=dict)
+    setting: str = ""
 
 
 @dataclass(frozen=True)

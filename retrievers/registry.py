@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import warnings
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import cast
@@ -18,6 +19,7 @@ from typing import cast
 from retrievers.base import Adapter, Settings
 from retrievers.entry import Entry
 from retrievers.systems import ENTRIES
+from retrievers.untrained import MARK, Untrained
 
 GROUP = "retrieval_paradigms.retrievers"
 
@@ -33,12 +35,20 @@ def names() -> tuple[str, ...]:
 
 def entry(name: str) -> Entry:
     """What is known of a retriever. Raises UnknownRetriever."""
+    if name.endswith(MARK):
+        whole = entry(name.removesuffix(MARK))
+        return replace(whole, name=name, checkpoint_roles={}, restriction="", published=None)
     found = _find(name)
     return found if isinstance(found, Entry) else _describe(name, _as_adapter(found))
 
 
 def adapter(name: str) -> Adapter:
-    """The adapter that builds a retriever. Raises UnknownRetriever."""
+    """The adapter that builds a retriever; of ``NAME@untrained`` that of its tiny form.
+
+    Raises UnknownRetriever.
+    """
+    if name.endswith(MARK):
+        return Untrained(adapter(name.removesuffix(MARK)))
     found = _find(name)
     return _as_adapter(_load(found.target) if isinstance(found, Entry) else found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 from bench.store import ResultStore, Skipped
 from datasets.base import Modality
 from reports.page import ReportError, write
+from retrievers import registry
+from retrievers.entry import PublishedRow
 from tests.reports.page_reading import Element, parse
 from tests.reports.stored_results import Plan, scene_jpeg, store_failure, store_result
 
@@ -142,9 +145,49 @@ def test_skipped_retrievers_stand_with_their_dataset(store: ResultStore) -> None
         ]
     )
     page = report(store)
-    assert "Its weights are absent" in accuracy_rows(page)["aligned"].words
-    left_out = page.all("ul", class_="skipped")[0].words
-    assert left_out == "cart on clotho: It ranks images; this dataset holds audio."
+    section = page.all("section", class_="dataset")[0].words
+    assert "Left out of the last run here, for these reasons: aligned." in section
+    assert [item.words for item in page.all("ul", class_="skipped")[0].all("li")] == [
+        "aligned on photos: Its weights are absent: name them with --checkpoint.",
+        "cart on clotho: It ranks images; this dataset holds audio.",
+    ]
+
+
+def test_one_reason_for_many_datasets_is_told_once(store: ResultStore) -> None:
+    store_result(store, Plan("tiny-dual"))
+    store.write_skipped(
+        [Skipped(dataset, "clip", "Name the weights.") for dataset in ("photos", "msvd")]
+    )
+    items = [item.words for item in report(store).all("ul", class_="skipped")[0].all("li")]
+    assert items == ["clip on photos, msvd: Name the weights."]
+
+
+@pytest.mark.parametrize(
+    ("made_of", "beside", "said"),
+    [
+        ("owner/weights", "published 52.4", "of the same data, split, direction and weights"),
+        ("owner/others", "", "it is of the weights owner/others, this of owner/weights"),
+    ],
+)
+def test_published_figures_stand_beside_measured_ones_of_the_same_question(
+    store: ResultStore, monkeypatch: pytest.MonkeyPatch, made_of: str, beside: str, said: str
+) -> None:
+    known = replace(registry.entry("cart"), published=PublishedRow("CART(Ours)", {"": made_of}))
+    monkeypatch.setattr(registry, "entry", lambda name: known)
+    plan = Plan("cart", dataset="mscoco", protocol="karpathy-5k", weights="pretrained")
+    store_result(store, replace(plan, checkpoint={"model": "owner/weights"}))
+    page = report(store)
+    shown = [each.words for each in page.all("span", class_="published")]
+    assert shown[:1] == ([beside] if beside else [])
+    (listed,) = page.all("ul", class_="beside")
+    assert "CART paper, Table 2" in listed.words
+    assert said in listed.words
+
+
+def test_an_untrained_row_is_not_taken_for_the_trained_one(store: ResultStore) -> None:
+    store_result(store, Plan("tiny-dual", skill=0.5))
+    store_result(store, Plan("tiny-dual", weights="random", skill=0.05))
+    assert set(accuracy_rows(report(store))) == {"tiny-dual", "tiny-dual (untrained)"}
 
 
 @pytest.mark.parametrize(("other", "marked"), [(0.1, ["tiny-dual"]), (0.48, []), (0.9, ["cart"])])
@@ -190,7 +233,7 @@ def test_weights_are_told_apart(store: ResultStore) -> None:
     assert badges == {
         "with-trained": "trained here",
         "with-pretrained": "pretrained",
-        "with-random": "▲ random weights",
+        "with-random (untrained)": "▲ random weights",
     }
 
 
@@ -427,8 +470,8 @@ def test_what_was_skipped_stands_with_its_own_protocol(store: ResultStore) -> No
     store.write_skipped([Skipped("mscoco", "aligned", "Name a tower.", "karpathy-1k")])
     page = report(store)
     first, second = (part.words for part in page.all("section", class_="dataset"))
-    assert "Name a tower." in first
-    assert "Name a tower." not in second
+    assert "for these reasons: aligned" in first
+    assert "aligned" not in second
 
 
 def test_a_dataset_that_was_not_loaded_is_listed_as_such(store: ResultStore) -> None:
@@ -436,9 +479,7 @@ def test_a_dataset_that_was_not_loaded_is_listed_as_such(store: ResultStore) -> 
     lost = [Skipped(name, "", "3 files cannot be used.") for name in ("clotho", "mscoco")]
     store.write_skipped(lost)
     said = [item.words for item in report(store).all("ul", class_="skipped")[0].all("li")]
-    assert said == [
-        f"✕ {name} could not be loaded: 3 files cannot be used." for name in ("clotho", "mscoco")
-    ]
+    assert said == ["✕ clotho, mscoco could not be loaded: 3 files cannot be used."]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
 from retrievers import registry
+from retrievers.base import Settings
 from retrievers.entry import Entry
 from tests.retrievers.toys import ADAPTER, ToyAdapter
 
@@ -117,3 +119,15 @@ def test_naming_retrievers_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)  # noqa: S603
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_untrained_form_of_a_retriever_is_known_by_a_mark() -> None:
+    entry = registry.entry("aligned@untrained")
+    assert (entry.name, entry.checkpoint_roles) == ("aligned@untrained", {})
+    adapter = registry.adapter("aligned@untrained")
+    settings = Settings(seed=3, device="cpu", cache=Path())
+    assert adapter.availability(settings).ready
+    spec = adapter.describe(settings)
+    assert (spec.weights, spec.options["seed"]) == ("random", 3)
+    with pytest.raises(registry.UnknownRetriever):
+        registry.adapter("alinged@untrained")

@@ -7,12 +7,36 @@ query and never copied to the beams. Nothing is read back to the host before the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from cart.model import CartModel, Encoded
+from cart.model import DecoderLayer, Encoded
 from cart.prefix_tree import PrefixTree
+
+
+class Writer(Protocol):
+    """An encoder-decoder that writes identifiers a token at a time."""
+
+    @property
+    def begin(self) -> Tensor:
+        """What the decoder reads before the first token [width]."""
+        ...
+
+    def encode(self, ids: Tensor, mask: Tensor) -> Encoded:
+        """Queries ids int64 [batch, length], mask bool [batch, length]."""
+        ...
+
+    def decoder_layers(self) -> list[DecoderLayer]: ...
+
+    def embed(self, level: int, tokens: Tensor) -> Tensor:
+        """What the decoder reads [..., width] after tokens [...] of the position ``level``."""
+        ...
+
+    def logits(self, level: int, y: Tensor) -> Tensor:
+        """Of the tokens of ``level`` [..., vocabulary], from the last layer's y [..., width]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -21,6 +45,7 @@ class Found:
 
     items    int64 [queries, k], -1 where fewer were found
     scores   [queries, k], log-probabilities of the identifiers, descending, -inf at -1
+             (behind the end of a short identifier nothing is written and nothing lost)
     decoded  decoder positions computed, padding beams included
     """
 
@@ -40,7 +65,7 @@ class _Beams:
 
 @torch.inference_mode()
 def beam_search(
-    model: CartModel,
+    model: Writer,
     tree: PrefixTree,
     ids: Tensor,
     mask: Tensor,
@@ -68,7 +93,7 @@ def beam_search(
         decoded += y.shape[0] * y.shape[1]
         beams, tokens = _advance(model, tree, encoded, y, beams, level, beam, renormalise)
         if level + 1 < tree.length:
-            y = model.codes[level](tokens)
+            y = model.embed(level, tokens)
     top = min(k, beams.scores.shape[1])
     scores, order = beams.scores.topk(top, dim=1)
     items = tree.items[beams.nodes.gather(1, order)]
@@ -81,7 +106,7 @@ def beam_search(
 
 
 def _advance(
-    model: CartModel,
+    model: Writer,
     tree: PrefixTree,
     encoded: Encoded,
     y: Tensor,
@@ -96,7 +121,7 @@ def _advance(
         before = beams.past[index] if beams.past else None
         y, kept = layer.step(y, before, encoded.keys[index], encoded.values[index], encoded.mask)
         past.append(kept)
-    logits = model.heads[level](model.norm(y)).float()
+    logits = model.logits(level, y).float()
     children = tree.children(level, beams.nodes)
     if renormalise:
         steps = logits.gather(-1, children.tokens).masked_fill(~children.valid, -torch.inf)
@@ -104,6 +129,7 @@ def _advance(
     else:
         steps = logits.log_softmax(dim=-1).gather(-1, children.tokens)
         steps = steps.masked_fill(~children.valid, -torch.inf)
+    steps = steps.masked_fill(children.ended & children.valid, 0.0)
     total = (beams.scores.unsqueeze(-1) + steps).flatten(1)
     scores, best = total.topk(min(beam, total.shape[1]), dim=1)
     parents = best // tree.widest[level]

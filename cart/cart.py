@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 
-from cart.beam import beam_search
 from cart.captions import Captioned, Captioner
 from cart.config import CartConfig, TrainConfig
 from cart.identifiers import (
@@ -29,6 +28,7 @@ from cart.identifiers import (
 from cart.model import CartModel
 from cart.prefix_tree import PrefixTree
 from cart.rqvae import Monitor
+from cart.search import QUERIES_AT_ONCE, Answer, search
 from cart.tokenizer import encode, pad, train_tokenizer
 from cart.training import Examples, Progress, train
 
@@ -39,16 +39,6 @@ Validate = Callable[[CartModel], float]
 
 # Counters that the model has room for from the start: learning them costs nothing.
 UNIQUE = 8
-QUERIES_AT_ONCE = 128
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Rows of the gallery [queries, k], -1 where fewer were found; scores, -inf there."""
-
-    items: IntArray
-    scores: FloatArray
-    tokens_decoded: int
 
 
 class Cart:
@@ -119,8 +109,8 @@ class Cart:
             tokens, rows = self._tokens(validation.captions), np.array(validation.rows)
 
             def validate(model: CartModel) -> float:
-                found, _, _ = self._ranked(model, tree, tokens, 10)
-                return float((found == rows[:, None]).any(axis=1).mean())
+                found = search(model, tree, tokens, 10, self.config.search, self.device)
+                return float((found.items == rows[:, None]).any(axis=1).mean())
 
         self._train(known, self.config.fit, validate, "fit")
         self._as_fitted = copy.deepcopy(self.model)
@@ -166,7 +156,8 @@ class Cart:
     def search(self, queries: Sequence[str], k: int) -> Answer:
         """The k best gallery rows of each query, by constrained beam search."""
         model, tree = self._indexed()
-        return Answer(*self._ranked(model, tree, self._tokens(queries), k))
+        tokens = self._tokens(queries)
+        return search(model, tree, tokens, k, self.config.search, self.device)
 
     @torch.inference_mode()
     def token_accuracy(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
@@ -250,25 +241,6 @@ class Cart:
         captions = [caption for captions in lent for caption in captions]
         rows = [row for row, captions in enumerate(lent) for _ in captions]
         return Examples(self._tokens(captions), ids[rows], np.full(len(rows), -1))
-
-    def _ranked(
-        self, model: CartModel, tree: PrefixTree, tokens: Sequence[Sequence[int]], k: int
-    ) -> tuple[IntArray, FloatArray, int]:
-        """Rows and scores [queries, k], and the tokens decoded."""
-        search = self.config.search
-        items = np.empty((len(tokens), k), dtype=np.int64)
-        scores = np.empty((len(tokens), k), dtype=np.float32)
-        decoded = 0
-        # Alike lengths share a batch: less padding, and the answers do not depend on it.
-        order = np.argsort([len(row) for row in tokens], kind="stable")
-        for start in range(0, len(order), QUERIES_AT_ONCE):
-            rows = order[start : start + QUERIES_AT_ONCE]
-            ids, mask = pad([tokens[row] for row in rows], self.device)
-            found = beam_search(model, tree, ids, mask, k, search.beam, search.renormalise)
-            items[rows] = found.items.cpu().numpy()
-            scores[rows] = found.scores.float().cpu().numpy()
-            decoded += found.decoded
-        return items, scores, decoded
 
     def _take(self, model: CartModel, gallery: IntArray) -> None:
         model.reserve_unique(int(gallery[:, -1].max()) + 1)

@@ -179,6 +179,14 @@ class CartModel(nn.Module):
         y = self.norm(y)
         return [head(y[:, level]) for level, head in enumerate(self.heads)]
 
+    def embed(self, level: int, tokens: Tensor) -> Tensor:
+        """What the decoder reads [..., width] after tokens [...] of the position ``level``."""
+        return self.codes[level](tokens)
+
+    def logits(self, level: int, y: Tensor) -> Tensor:
+        """Of the tokens of ``level`` [..., vocabulary], from the last layer's y [..., width]."""
+        return self.heads[level](self.norm(y))
+
     def decoder_layers(self) -> list[DecoderLayer]:
         return [layer for layer in self.decoder if isinstance(layer, DecoderLayer)]
 

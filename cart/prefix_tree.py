@@ -11,6 +11,9 @@ from torch import Tensor
 
 IntArray = npt.NDArray[np.int64]
 
+# Stands behind the last token of an identifier that is shorter than the others.
+ENDED = -1
+
 
 @dataclass(frozen=True)
 class Children:
@@ -18,11 +21,14 @@ class Children:
 
     tokens, nodes  int64 [..., widest]; arbitrary where ``valid`` is False
     valid          bool [..., widest]
+    ended          bool [..., widest]: the identifier ended before, and this child, the only one,
+                   has no token
     """
 
     tokens: Tensor
     nodes: Tensor
     valid: Tensor
+    ended: Tensor
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,9 @@ class PrefixTree:
     def build(identifiers: IntArray, device: str = "cpu") -> PrefixTree:
         """Build from identifiers [items, length], each different from the others.
 
-        Raises ValueError when two items share an identifier or there is no item.
+        Shorter ones are filled up with ``ENDED``.
+        Raises ValueError when two items share an identifier, when one is the beginning of
+        another or when there is no item.
         """
         if identifiers.ndim != 2 or not len(identifiers):
             raise ValueError(f"identifiers of shape {identifiers.shape}: nothing to build from")
@@ -61,6 +69,8 @@ class PrefixTree:
         for level in range(rows.shape[1]):
             first = np.flatnonzero(differs[:, level])
             counts = np.bincount(parent[first], minlength=parents)
+            if (counts[parent[first[rows[first, level] == ENDED]]] > 1).any():
+                raise ValueError("an identifier is the beginning of another")
             tokens.append(torch.from_numpy(rows[first, level].astype(np.int32)).to(device))
             bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
             starts.append(torch.from_numpy(bounds).to(device))
@@ -90,4 +100,5 @@ class PrefixTree:
         offset = torch.arange(self.widest[level], device=nodes.device)
         valid = offset < count.unsqueeze(-1)
         child = (begin.unsqueeze(-1) + offset).clamp_max(self.tokens[level].numel() - 1)
-        return Children(self.tokens[level][child].long(), child, valid)
+        tokens = self.tokens[level][child].long()
+        return Children(tokens.clamp_min(0), child, valid, tokens == ENDED)

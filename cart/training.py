@@ -7,12 +7,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
 from cart.config import TrainConfig
 from cart.loss import cart_loss
@@ -21,6 +23,9 @@ from cart.rqvae import Monitor
 from cart.tokenizer import pad
 
 IntArray = npt.NDArray[np.int64]
+
+# Of a batch: token ids and mask [batch, length], identifiers [batch, identifier length].
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -119,8 +124,28 @@ def train(
     checkpoint: Path | None = None,
     monitor: Monitor | None = None,
 ) -> Progress:
+    """Train CART on equation 8; see ``optimise``."""
+
+    def loss(ids: Tensor, mask: Tensor, identifiers: Tensor) -> Tensor:
+        return cart_loss(model, ids, mask, identifiers, config)
+
+    score = None if validate is None else partial(validate, model)
+    return optimise(model, loss, examples, config, seed, score, checkpoint, monitor)
+
+
+def optimise(
+    model: nn.Module,
+    loss: Loss,
+    examples: Examples,
+    config: TrainConfig,
+    seed: int,
+    validate: Callable[[], float] | None = None,
+    checkpoint: Path | None = None,
+    monitor: Monitor | None = None,
+) -> Progress:
     """Train in place; with ``validate`` (R@10) the best epoch's weights are kept, the later
     ones among equals: on a small validation gallery R@10 is full long before the ranks settle.
+    It finds the model in evaluation mode.
 
     A ``checkpoint`` file is written after every epoch and picked up again by the same call, with
     the result of an undisturbed run. The caller names it by all that decides the training.
@@ -151,12 +176,12 @@ def train(
                 group["lr"] = config.learning_rate * factor
             ids, mask = pad([examples.tokens[row] for row in rows], str(device))
             wanted = torch.from_numpy(examples.identifiers[rows]).to(device)
-            loss = cart_loss(model, ids, mask, wanted, config)
+            value = loss(ids, mask, wanted)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            value.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-            total += float(loss.detach()) * len(rows)
+            total += float(value.detach()) * len(rows)
             if monitor is not None:
                 monitor("training", epoch * steps + step + 1, epochs * steps)
         progress = replace(
@@ -165,7 +190,8 @@ def train(
             losses=(*progress.losses, total / max(1, drawn)),
         )
         if validate is not None and config.validation_due(progress.epoch, epochs):
-            score = validate(model.eval())
+            model.eval()
+            score = validate()
             if score >= progress.best:
                 best = {name: value.clone() for name, value in model.state_dict().items()}
             progress = replace(
@@ -183,7 +209,7 @@ def train(
 
 def _write(
     path: Path,
-    model: CartModel,
+    model: nn.Module,
     optimizer: torch.optim.Optimizer,
     progress: Progress,
     best: dict[str, torch.Tensor] | None,
@@ -210,7 +236,7 @@ def _write(
 
 
 def _resume(
-    path: Path, model: CartModel, optimizer: torch.optim.Optimizer
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[Progress, dict[str, torch.Tensor] | None]:
     state = torch.load(path, weights_only=True, map_location="cpu")
     model.load_state_dict(state["model"])

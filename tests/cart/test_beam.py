@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from cart.beam import beam_search
 from cart.config import CoarseGate, ModelConfig
 from cart.model import CartModel
-from cart.prefix_tree import PrefixTree
+from cart.prefix_tree import ENDED, PrefixTree
 from cart.tokenizer import pad
-from tests.cart.references import exhaustive, slow_beam
+from tests.cart.references import exhaustive, slow_beam, steps_of
 
 SMALL = ModelConfig(width=16, heads=2, feed_forward=32, encoder_layers=2, decoder_layers=2)
 
@@ -106,3 +106,34 @@ def test_padding_of_a_batch_does_not_change_an_answer() -> None:
         alone = beam_search(model, tree, *pad([text]), 5, 5, False)
         assert alone.items[0].tolist() == together.items[query].tolist()
         torch.testing.assert_close(alone.scores[0], together.scores[query], atol=1e-5, rtol=1e-5)
+
+
+def test_identifiers_of_several_lengths_are_scored_as_far_as_they_go() -> None:
+    levels = [3, 4, 3, 2]
+    ragged = [[0], [1, 3], [1, 0], [1, 1, 2], [2, 2, 0, 1], [2, 2, 0, 0], [2, 2, 1]]
+    model, (ids, mask) = random_model(5, levels), pad(queries(5, 3))
+    rows = np.array([one + [ENDED] * (4 - len(one)) for one in ragged])
+    found = beam_search(model, PrefixTree.build(rows), ids, mask, len(rows), len(rows), False)
+    for query in range(3):
+        here = slice(query, query + 1)
+        truth = np.array(
+            [
+                sum(
+                    float(logits.double().log_softmax(0)[token])
+                    for token, logits in zip(
+                        one, steps_of(model, ids[here], mask[here], filled), strict=False
+                    )
+                )
+                for one in ragged
+                for filled in [one + [0] * (4 - len(one))]
+            ]
+        )
+        assert found.items[query].tolist() == np.argsort(-truth).tolist()
+        np.testing.assert_allclose(found.scores[query], np.sort(truth)[::-1], atol=2e-4)
+
+
+def test_an_ended_identifier_costs_nothing_where_steps_are_renormalised() -> None:
+    model, (ids, mask) = random_model(6, [3, 3]), pad(queries(6, 2))
+    rows = np.array([[0, ENDED], [1, 2], [1, 0], [2, 1]])
+    found = beam_search(model, PrefixTree.build(rows), ids, mask, 4, 4, True)
+    np.testing.assert_allclose(found.scores.exp().sum(dim=1), 1, atol=1e-5)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cart.prefix_tree import PrefixTree
+from cart.prefix_tree import ENDED, PrefixTree
 from tests.cart.references import valid_tokens
 
 different_identifiers = (
@@ -49,6 +49,16 @@ def test_shared_identifiers_and_empty_galleries_are_refused() -> None:
         PrefixTree.build(np.array([[1, 2], [1, 2]]))
     with pytest.raises(ValueError, match="nothing to build"):
         PrefixTree.build(np.empty((0, 3), dtype=np.int64))
+    with pytest.raises(ValueError, match="beginning of another"):
+        PrefixTree.build(np.array([[1, ENDED], [1, 2]]))
+
+
+def test_a_short_identifier_ends_in_a_child_without_a_token() -> None:
+    tree = PrefixTree.build(np.array([[4, ENDED], [3, 0], [3, 5]]))
+    children = tree.children(1, torch.tensor([0, 1]))
+    assert children.valid.tolist() == [[True, True], [True, False]]
+    assert (children.ended & children.valid).tolist() == [[False, False], [True, False]]
+    assert tree.items[children.nodes[1, 0]].item() == 0
 
 
 def test_bytes_counts_every_table() -> None:

@@ -183,7 +183,7 @@ class Encoder(Protocol):
 
 
 class PairScorer(Protocol):
-    """Scores a text against given items together (a single tower)."""
+    """Scores texts against items together (a single tower)."""
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Take the gallery; features of items that do not depend on the text may be kept."""
@@ -191,6 +191,16 @@ class PairScorer(Protocol):
 
     def score(self, texts: Sequence[str], rows: IntArray) -> FloatArray:
         """Scores [texts, depth] of the gallery rows [texts, depth]; -inf where a row is -1."""
+        ...
+
+    def score_texts(
+        self, items: Sequence[Item], texts: Sequence[str], rows: IntArray
+    ) -> FloatArray:
+        """Scores [items, depth] of the texts whose rows [items, depth] are given.
+
+        -inf where a row is -1. The items need not be in the gallery. A pair has one score,
+        whichever way it is asked for.
+        """
         ...
 
 

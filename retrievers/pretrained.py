@@ -26,7 +26,8 @@ class PretrainedAdapter:
     open_tiny  (spec, seed) -> the same with a small configuration and random weights
     network    the full-size model without weights, for its parameter count: built under
                ``torch.device("meta")``
-    options    what decides a result besides the weights: preparation, pooling, scoring
+    options    what decides a result besides the weights: preparation, pooling, scoring; "depth"
+               is that of a cascade as published, which the settings may change
     """
 
     name: str
@@ -51,7 +52,7 @@ class PretrainedAdapter:
         source = releases.named(settings.checkpoint.get(ROLE), self.release)
         located = releases.locate(source, self.release)
         return replace(
-            self._spec({**self.options, "precision": settings.precision}),
+            self._spec({**self.options, **self._chosen(settings)}),
             weights="pretrained",
             checkpoint={ROLE: source},
             revision={ROLE: located.fingerprint(self.release)},
@@ -65,6 +66,12 @@ class PretrainedAdapter:
 
     def tiny(self, seed: int) -> Retriever:
         return self.open_tiny(self._spec({**self.options, "seed": seed}), seed)
+
+    def _chosen(self, settings: Settings) -> dict[str, str | int]:
+        chosen: dict[str, str | int] = {"precision": settings.precision}
+        if "depth" in self.options and settings.depth != "published":
+            chosen["depth"] = settings.depth
+        return chosen
 
     def _spec(self, options: Mapping[str, str | int | float | bool | None]) -> RetrieverSpec:
         return RetrieverSpec(

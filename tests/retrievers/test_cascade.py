@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from datasets.base import Item
 from retrievers import conformance
 from retrievers.base import Availability, FloatArray, IntArray, Retriever, RetrieverSpec, Settings
-from retrievers.cascade import Cascade
+from retrievers.cascade import Cascade, depth_of, the_sum_of_both
 from retrievers.dual_tower import DualTower
 from retrievers.indexes import TorchExact
 from tests.retrievers.toys import SPEC, HashEncoder, ToyAdapter, ToyRetriever, items
@@ -21,7 +22,7 @@ QUERIES = ["one", "two", "three", "four"]
 
 
 class PrefersBright:
-    """Scores a picture by its brightness, whatever the text is; counts the pairs."""
+    """Scores a pair by the picture's brightness and the text's length; counts the pairs."""
 
     def __init__(self, step: float = 1.0) -> None:
         self.step = step
@@ -34,11 +35,21 @@ class PrefersBright:
     def score(self, texts: Sequence[str], rows: IntArray) -> FloatArray:
         assert rows.shape[0] == len(texts)
         self.pairs += int((rows >= 0).sum())
-        return np.where(rows >= 0, self.brightness[rows] * self.step, -np.inf).astype(np.float32)
+        found = self.brightness[rows] + np.array([[len(text)] for text in texts], np.float32)
+        return np.where(rows >= 0, found * self.step, -np.inf).astype(np.float32)
+
+    def score_texts(
+        self, items: Sequence[Item], texts: Sequence[str], rows: IntArray
+    ) -> FloatArray:
+        assert rows.shape[0] == len(items)
+        self.pairs += int((rows >= 0).sum())
+        lengths = np.array([len(text) for text in texts], np.float32)
+        found = lengths[rows] + np.array([[np.mean(item.media)] for item in items], np.float32)
+        return np.where(rows >= 0, found * self.step, -np.inf).astype(np.float32)
 
 
-def cascade(scorer: PrefersBright, depth: int) -> Cascade:
-    return Cascade(SPEC, ToyRetriever(), scorer, depth)
+def cascade(scorer: PrefersBright, depth: int | Literal["all"]) -> Cascade:
+    return Cascade(SPEC, DualTower(SPEC, HashEncoder(), TorchExact), scorer, depth)
 
 
 def first_stage(gallery: list[Item], k: int) -> np.ndarray:
@@ -148,3 +159,75 @@ def test_a_cascade_conforms(check: conformance.Check) -> None:
 def test_a_depth_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="depth"):
         cascade(PrefersBright(), depth=0)
+
+
+def test_the_depth_all_scores_every_pair() -> None:
+    scorer = PrefersBright()
+    both = cascade(scorer, depth="all")
+    both.index(items(*range(30)))
+    ranking = both.search(QUERIES, 5)
+    assert (ranking.ids == [29, 28, 27, 26, 25]).all()
+    assert ranking.cost.pairs_scored == scorer.pairs == 30 * len(QUERIES)
+
+
+@pytest.mark.parametrize("value", [None, 0, "some", 1.5])
+def test_a_spec_without_a_depth_is_refused(value: str | float | None) -> None:
+    with pytest.raises(ValueError, match="depth of toy"):
+        depth_of(replace(SPEC, options={"depth": value}))
+    assert depth_of(replace(SPEC, options={"depth": "all"})) == "all"
+    assert depth_of(replace(SPEC, options={"depth": 7})) == 7
+
+
+TEXTS = ["a" * length for length in (3, 9, 1, 12, 7, 2, 30)]
+
+
+def test_texts_are_scored_again_down_to_the_depth() -> None:
+    gallery = items(*range(5))
+    both, first = cascade(PrefersBright(), depth=4), DualTower(SPEC, HashEncoder(), TorchExact)
+    for one in (both, first):
+        one.index(gallery)
+        one.index_texts(TEXTS)
+    before, ranking = first.search_texts(gallery, 7), both.search_texts(gallery, 6)
+    lengths = np.array([len(text) for text in TEXTS])
+    for found, was in zip(ranking.ids, before.ids, strict=True):
+        assert found[:4].tolist() == sorted(was[:4], key=lambda row: -lengths[row])
+        assert found[4:].tolist() == was[4:6].tolist()
+    assert (np.diff(ranking.scores, axis=1) < 0).all()
+    assert ranking.cost.pairs_scored == 4 * 5
+
+
+def test_both_directions_give_a_pair_one_score() -> None:
+    gallery = items(*range(5))
+    both = cascade(PrefersBright(), depth="all")
+    both.index(gallery)
+    both.index_texts(TEXTS)
+    there, back = both.search(TEXTS, 5), both.search_texts(gallery, 7)
+    forward, reverse = np.zeros((7, 5)), np.zeros((5, 7))
+    np.put_along_axis(forward, there.ids, there.scores, axis=1)
+    np.put_along_axis(reverse, back.ids, back.scores, axis=1)
+    np.testing.assert_allclose(forward, reverse.T, rtol=1e-6)
+
+
+def test_the_first_stage_may_be_added_to_the_score() -> None:
+    gallery = items(*range(12))
+    first = DualTower(SPEC, HashEncoder(), TorchExact)
+    both = Cascade(SPEC, first, PrefersBright(step=0.01), 12, the_sum_of_both)
+    both.index(gallery)
+    ranking, before = both.search(QUERIES, 12), first.search(QUERIES, 12)
+    for query, text in enumerate(QUERIES):
+        total = {
+            row: score + (row + len(text)) * 0.01
+            for row, score in zip(before.ids[query], before.scores[query], strict=True)
+        }
+        assert ranking.ids[query].tolist() == sorted(total, key=lambda row: -total[row])
+        found = [total[row] for row in ranking.ids[query]]
+        np.testing.assert_allclose(ranking.scores[query], found, rtol=1e-5)
+
+
+def test_many_queries_are_scored_in_parts_with_the_same_answers() -> None:
+    both = cascade(PrefersBright(), depth=3)
+    both.index(items(*range(8)))
+    queries = [f"query {row}" for row in range(40)]
+    together = both.search(queries, 5)
+    alone = [both.search([query], 5) for query in queries]
+    np.testing.assert_array_equal(together.ids, np.concatenate([one.ids for one in alone]))

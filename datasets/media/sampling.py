@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 from datasets.base import IntArray, SecondsArray
+
+
+class Moments(Protocol):
+    """Chooses moments of a video, ``count`` at most, by how long it lasts."""
+
+    @property
+    def count(self) -> int: ...
+
+    def times(self, duration_seconds: float) -> SecondsArray:
+        """Seconds from the beginning, float64 [1 to count], 0 to the duration."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,21 +48,56 @@ class FrameSampling:
 
 @dataclass(frozen=True)
 class FrameNumbers:
-    """``count`` frames of a video by their numbers, evenly from the first to the last.
+    """``count`` frames of a video by their numbers; when a frame is shown does not matter.
 
-    A number between two frames is rounded down, and when a frame is shown does not matter: so
-    published code asks its decoder for frames.
+    So published code asks its decoder for frames.
+
+    spread  "ends": evenly from the first to the last, a number between two frames rounded down;
+            "middles": near the middle of each of ``count`` equal parts, as mmaction2 has it
     """
 
     count: int
+    spread: Literal["ends", "middles"] = "ends"
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"a video is sampled at one frame at least, not {self.count}")
+        if self.spread not in ("ends", "middles"):
+            raise ValueError(f"frames are spread as ends or middles, not {self.spread!r}")
 
     def rows(self, frames: int) -> IntArray:
         """Numbers of frames, int64 [count], ascending, 0 to ``frames`` - 1."""
+        if self.spread == "middles":
+            part = (frames - 1) / self.count
+            return np.round(part * np.arange(self.count)).astype(np.int64) + int(part / 2)
         return np.linspace(0, frames - 1, self.count, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class FrameRate:
+    """``rate`` moments a second from the beginning on, but ``count`` of them at most.
+
+    Of more, ``count`` are taken evenly from the first to the last, a number between two moments
+    rounded down. A short video has fewer, and one at least.
+    """
+
+    rate: float
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or not (math.isfinite(self.rate) and self.rate > 0):
+            raise ValueError(f"{self.rate} moments a second, at most {self.count}, give no frame")
+
+    def times(self, duration_seconds: float) -> SecondsArray:
+        """Seconds from the beginning, float64 [1 to count], ascending, below the duration."""
+        # What rounding adds to a duration is not another moment.
+        moments = max(1, math.ceil(duration_seconds * self.rate - 1e-6))
+        if moments <= self.count:
+            return np.arange(moments) / self.rate
+        return np.linspace(0, moments - 1, self.count).astype(np.int64) / self.rate
+
+
+VideoSampling = Moments | FrameNumbers
 
 
 @dataclass(frozen=True)
@@ -61,8 +107,9 @@ class WindowSampling:
     place  "start": one behind the other from the beginning; "middle": one behind the other
            around the middle; "spread": from the beginning to the end at even distances, a
            single one in the middle
-    pad    what follows a sound that is shorter than a window: "silence", or the sound again
-           and again ("repeat")
+    pad    what follows a sound that is shorter than a window: "silence", the sound again and
+           again ("repeat"), or "nothing": its windows are as short as it is
+    mono   the "mean" of the channels, or the "first" one alone
 
     Windows never reach beyond a sound that is longer than one: they overlap where ``count`` of
     them do not fit. What lies between or behind them in a longer sound is not heard.
@@ -72,7 +119,8 @@ class WindowSampling:
     seconds: float
     count: int = 1
     place: Literal["start", "middle", "spread"] = "start"
-    pad: Literal["silence", "repeat"] = "silence"
+    pad: Literal["silence", "repeat", "nothing"] = "silence"
+    mono: Literal["mean", "first"] = "mean"
 
     def __post_init__(self) -> None:
         if self.rate < 1 or self.count < 1:
@@ -81,8 +129,12 @@ class WindowSampling:
             raise ValueError(f"a window of {self.seconds} s at {self.rate} Hz holds no sample")
         if self.place not in ("start", "middle", "spread"):
             raise ValueError(f"windows lie at the start, middle or spread, not {self.place!r}")
-        if self.pad not in ("silence", "repeat"):
-            raise ValueError(f"a window is padded with silence or repeat, not {self.pad!r}")
+        if self.pad not in ("silence", "repeat", "nothing"):
+            raise ValueError(
+                f"a window is padded with silence, repeat or nothing, not {self.pad!r}"
+            )
+        if self.mono not in ("mean", "first"):
+            raise ValueError(f"mono is the mean or the first channel, not {self.mono!r}")
 
     @property
     def samples(self) -> int:

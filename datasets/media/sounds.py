@@ -50,8 +50,8 @@ def sound_blocks(item: Item) -> Iterator[Sound]:
 def load_windows(item: Item, sampling: WindowSampling) -> SampleArray:
     """The sampled windows of a sound: float32 [windows, samples], mono, at the sampling's rate.
 
-    Mono is the mean of the channels. Each window is read and resampled by itself, so that a
-    window of a long file costs no more than one of a short file. Raises MediaError.
+    Each window is read and resampled by itself, so that a window of a long file costs no more
+    than one of a short file. Raises MediaError.
     """
     with _reader(item) as reader:
         length = min(reader.length, max(1, round(sampling.seconds * reader.rate)))
@@ -61,7 +61,10 @@ def load_windows(item: Item, sampling: WindowSampling) -> SampleArray:
         # All windows of a short sound are the same one: it is read once.
         for start in dict.fromkeys(starts):
             mono = np.concatenate(
-                [block.mean(axis=0) for block in _blocks(item, reader, start, start + length)]
+                [
+                    _MONO[sampling.mono](block)
+                    for block in _blocks(item, reader, start, start + length)
+                ]
             )
             windows[start] = soxr.resample(mono, reader.rate, sampling.rate)
     return np.stack([_PADDING[sampling.pad](windows[start], sampling.samples) for start in starts])
@@ -86,9 +89,18 @@ def _repeat(window: SampleArray, samples: int) -> SampleArray:
     return np.resize(window, samples)
 
 
+def _nothing(window: SampleArray, samples: int) -> SampleArray:
+    return window[:samples]
+
+
 _PADDING: dict[str, Callable[[SampleArray, int], SampleArray]] = {
     "silence": _silence,
     "repeat": _repeat,
+    "nothing": _nothing,
+}
+_MONO: dict[str, Callable[[SampleArray], SampleArray]] = {
+    "mean": lambda block: block.mean(axis=0),
+    "first": lambda block: block[0],
 }
 
 

@@ -22,7 +22,7 @@ from datasets.base import ByteArray, Clip, IntArray, Item, SecondsArray, Sound
 from datasets.media.files import MediaError
 from datasets.media.frame_index import FrameIndex
 from datasets.media.reel import opened_reel
-from datasets.media.sampling import FrameNumbers, FrameSampling
+from datasets.media.sampling import FrameNumbers, VideoSampling
 from datasets.ordered_pool import ordered_map
 
 MAX_CLIP_BYTES = 1 << 30
@@ -31,9 +31,7 @@ MAX_CLIP_BYTES = 1 << 30
 _DECODED = 0.75
 
 
-def load_clip(
-    item: Item, sampling: FrameSampling | FrameNumbers, size: tuple[int, int] | None = None
-) -> Clip:
+def load_clip(item: Item, sampling: VideoSampling, size: tuple[int, int] | None = None) -> Clip:
     """The frames of a video that are nearest to the sampled times, RGB and upright.
 
     ``FrameNumbers`` counts the frames that the file announces.
@@ -58,7 +56,7 @@ def load_clip(
 
 def decode_clips(
     items: Iterable[Item],
-    sampling: FrameSampling | FrameNumbers,
+    sampling: VideoSampling,
     size: tuple[int, int] | None = None,
     *,
     workers: int | None = None,
@@ -92,7 +90,7 @@ def middle_of_whole(item: Item) -> ByteArray:
         return _rgb(nearest[1])
 
 
-def _stamps(index: FrameIndex, sampling: FrameSampling | FrameNumbers) -> IntArray:
+def _stamps(index: FrameIndex, sampling: VideoSampling) -> IntArray:
     if isinstance(sampling, FrameNumbers):
         return index.stamps[sampling.rows(len(index.stamps))]
     return np.array([index.nearest(time) for time in sampling.times(index.duration)])
@@ -141,9 +139,7 @@ def _checked(item: Item, clip: ByteArray | Sound | Clip) -> Clip:
     return clip
 
 
-def _sampled(
-    clip: Clip, sampling: FrameSampling | FrameNumbers, size: tuple[int, int] | None
-) -> Clip:
+def _sampled(clip: Clip, sampling: VideoSampling, size: tuple[int, int] | None) -> Clip:
     """As from a file."""
     seconds = clip.seconds - clip.seconds[0]
     chosen = _rows(seconds, sampling)
@@ -153,7 +149,7 @@ def _sampled(
     return Clip(frames, seconds[chosen])
 
 
-def _rows(seconds: SecondsArray, sampling: FrameSampling | FrameNumbers) -> IntArray:
+def _rows(seconds: SecondsArray, sampling: VideoSampling) -> IntArray:
     """Which frames of a clip are taken; the last is taken to last as long as they usually do."""
     if isinstance(sampling, FrameNumbers):
         return sampling.rows(len(seconds))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.media.sampling import FrameNumbers, FrameSampling, WindowSampling
+from datasets.media.sampling import FrameNumbers, FrameRate, FrameSampling, WindowSampling
 
 DURATIONS = st.floats(0, 1e6)
 SPREADS = st.sampled_from(["middles", "ends"])
@@ -27,6 +27,23 @@ def test_numbers_of_frames_by_hand() -> None:
     assert FrameNumbers(3).rows(6).tolist() == [0, 2, 5]
     assert FrameNumbers(4).rows(2).tolist() == [0, 0, 0, 1]
     assert FrameNumbers(1).rows(9).tolist() == [0]
+    assert FrameNumbers(4, "middles").rows(41).tolist() == [5, 15, 25, 35]
+    assert FrameNumbers(4, "middles").rows(1).tolist() == [0, 0, 0, 0]
+
+
+def test_moments_at_a_steady_rate_by_hand() -> None:
+    assert FrameRate(1, 12).times(2.5).tolist() == [0, 1, 2]
+    assert FrameRate(1, 12).times(3.0).tolist() == [0, 1, 2]
+    assert FrameRate(5, 12).times(0.5).tolist() == [0, 0.2, 0.4]
+    assert FrameRate(1, 4).times(8.0).tolist() == [0, 2, 4, 7]
+    assert FrameRate(1, 4).times(0.0).tolist() == [0]
+
+
+@given(duration=DURATIONS, rate=st.floats(0.1, 60), count=st.integers(1, 64))
+def test_moments_at_a_steady_rate_lie_within(duration: float, rate: float, count: int) -> None:
+    times = FrameRate(rate, count).times(duration)
+    assert times.dtype == np.float64 and 1 <= len(times) <= count
+    assert times[0] == 0 and np.all(np.diff(times) > 0) and times[-1] <= duration
 
 
 @pytest.mark.parametrize(
@@ -75,12 +92,16 @@ def test_windows_ascend_within_the_sound(
         lambda: FrameSampling(0),
         lambda: FrameNumbers(0),
         lambda: FrameSampling(1, "random"),  # type: ignore[arg-type]
+        lambda: FrameNumbers(1, "random"),  # type: ignore[arg-type]
+        lambda: FrameRate(0.0, 12),
+        lambda: FrameRate(1.0, 0),
         lambda: WindowSampling(0, 1.0),
         lambda: WindowSampling(100, 0.001),
         lambda: WindowSampling(100, float("inf")),
         lambda: WindowSampling(100, 1.0, 0),
         lambda: WindowSampling(100, 1.0, place="end"),  # type: ignore[arg-type]
         lambda: WindowSampling(100, 1.0, pad="noise"),  # type: ignore[arg-type]
+        lambda: WindowSampling(100, 1.0, mono="last"),  # type: ignore[arg-type]
     ],
 )
 def test_a_sampling_that_means_nothing_is_refused(wrong: Any) -> None:

@@ -68,6 +68,8 @@ def test_mono_is_the_mean_of_the_channels(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", stored, 1000)
     (window,) = load_windows(audio_item(path), WindowSampling(1000, 1.0))
     np.testing.assert_allclose(window, stored.mean(axis=0), atol=1e-6)
+    (first,) = load_windows(audio_item(path), WindowSampling(1000, 1.0, mono="first"))
+    np.testing.assert_array_equal(first, stored[0])
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 22_051, 44_100, 48_000, 96_000, 192_000])
@@ -115,13 +117,15 @@ def test_a_late_window_is_what_the_whole_holds_there(
         assert np.abs(window - whole[start : start + 22_050])[:-1024].max() <= apart
 
 
-def test_a_short_sound_is_followed_by_silence_or_by_itself(tmp_path: Path) -> None:
+def test_a_short_sound_is_followed_by_silence_itself_or_nothing(tmp_path: Path) -> None:
     stored = noise(1, 300)
     item = audio_item(write_sound(tmp_path / "a.wav", stored, 1000))
     (silent,) = load_windows(item, WindowSampling(1000, 1.0))
     np.testing.assert_array_equal(silent, np.concatenate([stored[0], np.zeros(700, np.float32)]))
     (again,) = load_windows(item, WindowSampling(1000, 1.0, pad="repeat"))
     np.testing.assert_array_equal(again, np.tile(stored[0], 4)[:1000])
+    windows = load_windows(item, WindowSampling(1000, 1.0, 3, "spread", pad="nothing"))
+    np.testing.assert_array_equal(windows, np.tile(stored, (3, 1)))
 
 
 def test_a_sound_in_memory_is_as_a_file(tmp_path: Path) -> None:

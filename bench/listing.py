@@ -54,8 +54,8 @@ def _published(entry: Entry) -> str:
         return "Not in the paper's tables."
     told = []
     for dataset, found in published.figures(row.system, row.setting).items():
-        weights = row.made_of.get(dataset, row.made_of.get("", ""))
-        of = f" of {weights}" if weights else ""
+        weights = row.made_of.get(dataset, row.made_of.get("", ()))
+        of = f" of {weights[0]}" if weights else ""
         told.append(f"{dataset} R@1 {found.percent['R@1']:.1f}{of}")
     return f"Published ({row.system}): {', '.join(told)}."
 

@@ -127,13 +127,13 @@ def _differences(spec: CellSpec, row: PublishedRow, found: Figures) -> list[str]
 
 
 def _other_weights(checkpoint: Mapping[str, str], row: PublishedRow, dataset: str) -> list[str]:
-    theirs = row.made_of.get(dataset, row.made_of.get("", ""))
+    theirs = row.made_of.get(dataset, row.made_of.get("", ()))
     ours = checkpoint.get("model", "")
     if not theirs:
         return ["the weights behind it are not told"]
-    if ours == theirs or PurePath(ours).name == PurePath(theirs).name:
+    if PurePath(ours).name in {PurePath(name).name for name in theirs}:
         return []
-    return [f"it is of the weights {theirs}, this of {ours}"]
+    return [f"it is of the weights {theirs[0]}, this of {ours}"]
 
 
 @cache

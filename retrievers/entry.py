@@ -14,8 +14,8 @@ class PublishedRow:
     """The row of the CART paper's tables that a retriever stands beside.
 
     system   its name in the paper's tables, as ``bench/published.csv`` writes it
-    made_of  dataset -> the released weights that made its figures, a hub id or a file name.
-             Weights that are not told are left out
+    made_of  dataset -> the released weights that made its figures, by every name that they go
+             by: hub ids and file names. Weights that are not told are left out
     differs  dataset -> what the published row does differently, besides weights and split: the
              end of the sentence "the published row ..."
     setting  which of the system's rows, where the paper has several
@@ -24,7 +24,7 @@ class PublishedRow:
     """
 
     system: str
-    made_of: Mapping[str, str] = field(default_factory=dict)
+    made_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     differs: Mapping[str, str] = field(default_factory=dict)
     setting: str = ""
 

@@ -49,6 +49,9 @@ ENTRIES = (
         licence="MIT",
         checkpoint_roles={"model": "hub id, folder or file of the weights of CLIP ViT-B/32"},
         parameters=151_277_313,
-        published=PublishedRow("CLIP", made_of={"": "openai/CLIP ViT-B/32"}),
+        published=PublishedRow(
+            "CLIP",
+            made_of={"": ("openai/clip-vit-base-patch32", "timm/vit_base_patch32_clip_224.openai")},
+        ),
     ),
 )

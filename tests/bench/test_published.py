@@ -24,7 +24,7 @@ ENTRY = Entry(
     licence="MIT",
     published=PublishedRow(
         "CLIP",
-        made_of={"": "owner/clip-b-32", "mscoco": "clip-coco.pt"},
+        made_of={"": ("owner/clip-b-32",), "mscoco": ("owner/clip", "clip-coco.pt")},
         differs={"clotho": "asks of sounds"},
     ),
 )
@@ -65,7 +65,7 @@ def test_the_same_question_of_the_same_weights_has_figures_beside_it() -> None:
     [
         (cell(protocol="karpathy-1k-5fold"), "asked of karpathy-5k, this of karpathy-1k-5fold"),
         (cell(protocol="karpathy-4990of5000"), "this of karpathy-4990of5000"),
-        (cell(checkpoint="owner/clip-l-14"), "weights clip-coco.pt, this of owner/clip-l-14"),
+        (cell(checkpoint="owner/clip-l-14"), "weights owner/clip, this of owner/clip-l-14"),
         (cell(weights="imported"), "imported here cannot be told"),
         (cell(dataset="flickr30k", protocol="karpathy-1k"), "asked of entities-1k"),
         (cell(dataset="flickr30k", protocol="entities-1k"), "weights owner/clip-b-32"),
@@ -81,7 +81,7 @@ def test_what_differs_is_told_in_place_of_the_figures(spec: CellSpec, sentence: 
 def test_a_dataset_without_a_remark_of_its_own_takes_the_remark_for_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    row = PublishedRow("CLIP", {"": "clip-coco.pt"}, differs={"": "is of prompts"})
+    row = PublishedRow("CLIP", {"": ("clip-coco.pt",)}, differs={"": "is of prompts"})
     monkeypatch.setattr(registry, "entry", lambda name: replace(ENTRY, published=row))
     found = beside(cell())
     assert found is not None

@@ -172,7 +172,7 @@ def test_one_reason_for_many_datasets_is_told_once(store: ResultStore) -> None:
 def test_published_figures_stand_beside_measured_ones_of_the_same_question(
     store: ResultStore, monkeypatch: pytest.MonkeyPatch, made_of: str, beside: str, said: str
 ) -> None:
-    known = replace(registry.entry("cart"), published=PublishedRow("CART(Ours)", {"": made_of}))
+    known = replace(registry.entry("cart"), published=PublishedRow("CART(Ours)", {"": (made_of,)}))
     monkeypatch.setattr(registry, "entry", lambda name: known)
     plan = Plan("cart", dataset="mscoco", protocol="karpathy-5k", weights="pretrained")
     store_result(store, replace(plan, checkpoint={"model": "owner/weights"}))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # The role under which every system takes its weights: --checkpoint clip.model=...
 ROLE = "model"
 
+Options = Mapping[str, str | int | float | bool | None]
+
 
 @dataclass(frozen=True)
 class PretrainedAdapter:
@@ -28,6 +30,7 @@ class PretrainedAdapter:
                ``torch.device("meta")``
     options    what decides a result besides the weights: preparation, pooling, scoring; "depth"
                is that of a cascade as published, which the settings may change
+    told       weights -> the options that they decide, where a release comes in several forms
     """
 
     name: str
@@ -38,7 +41,8 @@ class PretrainedAdapter:
     open: Callable[[RetrieverSpec, Located, Settings], Retriever]
     open_tiny: Callable[[RetrieverSpec, int], Retriever]
     network: Callable[[], nn.Module]
-    options: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    options: Options = field(default_factory=dict)
+    told: Callable[[Located], Options] = lambda located: {}
 
     def availability(self, settings: Settings) -> Availability:
         source = settings.checkpoint.get(ROLE)
@@ -48,11 +52,11 @@ class PretrainedAdapter:
         return replace(state, sentence=_sentence(state.sentence))
 
     def describe(self, settings: Settings) -> RetrieverSpec:
-        """Raises WeightsAbsent; a hub id that was named and never fetched is fetched."""
+        """Raises WeightsAbsent, CheckpointError; a hub id that was never fetched is fetched."""
         source = releases.named(settings.checkpoint.get(ROLE), self.release)
         located = releases.locate(source, self.release)
         return replace(
-            self._spec({**self.options, **self._chosen(settings)}),
+            self._spec({**self.options, **self.told(located), **self._chosen(settings)}),
             weights="pretrained",
             checkpoint={ROLE: source},
             revision={ROLE: located.fingerprint(self.release)},
@@ -73,7 +77,7 @@ class PretrainedAdapter:
             chosen["depth"] = settings.depth
         return chosen
 
-    def _spec(self, options: Mapping[str, str | int | float | bool | None]) -> RetrieverSpec:
+    def _spec(self, options: Options) -> RetrieverSpec:
         return RetrieverSpec(
             name=self.name,
             paradigm=self.paradigm,

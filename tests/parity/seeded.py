@@ -38,4 +38,4 @@ def _drawn(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
         drawn = 1 + 0.1 * noise
     else:
         drawn = 0.1 * noise
-    return drawn.astype(np.float32)
+    return np.asarray(drawn, np.float32)

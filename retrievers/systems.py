@@ -12,6 +12,8 @@ _ALIGNED_ROLES = {
     "text": "hub id or folder of a sentence encoder (MiniLM, MPNet, E5, ...)",
 }
 
+_APPLE_RESTRICTION = "for scientific research only, not for commercial use"
+
 ENTRIES = (
     Entry(
         name="tiny-dual",
@@ -53,5 +55,112 @@ ENTRIES = (
             "CLIP",
             made_of={"": ("openai/clip-vit-base-patch32", "timm/vit_base_patch32_clip_224.openai")},
         ),
+    ),
+    Entry(
+        name="openclip",
+        target="retrievers.encoders.clip:OPENCLIP",
+        paradigm="dual tower",
+        modalities=("image",),
+        summary="OpenCLIP ViT-B/32 of LAION-2B, zero-shot, cosine of two vectors",
+        licence="MIT",
+        checkpoint_roles={"model": "hub id, folder or file of OpenCLIP ViT-B/32 weights"},
+        parameters=151_277_313,
+        published=PublishedRow(
+            "OpenCLIP",
+            made_of={"": ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K",)},
+        ),
+    ),
+    Entry(
+        name="mobileclip",
+        target="retrievers.encoders.clip:MOBILECLIP",
+        paradigm="dual tower",
+        modalities=("image",),
+        summary="MobileCLIP-B of Apple, or B (LT), zero-shot, cosine of two vectors",
+        licence="Apple Machine Learning Research Model License",
+        checkpoint_roles={"model": "hub id, folder or file of MobileCLIP-B, or B (LT), weights"},
+        parameters=149_777_153,
+        restriction=_APPLE_RESTRICTION,
+        published=PublishedRow(
+            "MobileCLIP",
+            differs={"mscoco": "has R@1 50.3 where Apple reports 50.6 of B and 50.0 of B (LT)"},
+        ),
+    ),
+    Entry(
+        name="mobileclip2",
+        target="retrievers.encoders.clip:MOBILECLIP2",
+        paradigm="dual tower",
+        modalities=("image",),
+        summary="MobileCLIP2-S4 of Apple, zero-shot, cosine of two vectors",
+        licence="Apple Machine Learning Research Model License",
+        checkpoint_roles={"model": "hub id, folder or file of MobileCLIP2-S4 weights"},
+        parameters=445_435_137,
+        restriction=_APPLE_RESTRICTION,
+    ),
+    Entry(
+        name="siglip2",
+        target="retrievers.encoders.clip:SIGLIP2",
+        paradigm="dual tower",
+        modalities=("image",),
+        summary="SigLIP 2 ViT-B/16 of Google, zero-shot, cosine of two vectors",
+        licence="Apache-2.0",
+        checkpoint_roles={
+            "model": "hub id or folder of SigLIP 2 ViT-B/16 at 224 pixels, with its tokenizer.json"
+        },
+        parameters=375_187_970,
+    ),
+    Entry(
+        name="internvl-g",
+        target="retrievers.encoders.internvl:INTERNVL_G",
+        paradigm="dual tower",
+        modalities=("image",),
+        summary="InternVL-G 14B, zero-shot, cosine of two vectors; the language head is left out",
+        licence="MIT",
+        checkpoint_roles={"model": "hub id or folder of InternVL-14B-224px"},
+        parameters=13_630_355_968,
+        published=PublishedRow(
+            "InternVL-G",
+            made_of={"": ("OpenGVLab/InternVL-14B-224px",)},
+            differs={"": "stands among the single towers, though InternVL-G compares two vectors"},
+        ),
+    ),
+    Entry(
+        name="clip4clip",
+        target="retrievers.encoders.clip4clip:CLIP4CLIP",
+        paradigm="dual tower",
+        modalities=("video",),
+        summary="CLIP ViT-B/32 over 12 frames and their mean, or a transformer over them before it",
+        licence="Apache-2.0",
+        checkpoint_roles={"model": "file of mmaction2, or what ArrowLuo/CLIP4Clip trained"},
+        parameters=151_277_313,
+        published=PublishedRow(
+            "CLIP4Clip",
+            differs={
+                "msrvtt": "is of a transformer over the frames, whose weights were not released",
+                "msvd": "is of weights trained on MSVD, which were not released",
+            },
+        ),
+    ),
+    Entry(
+        name="clip2video",
+        target="retrievers.encoders.clip2video:CLIP2VIDEO",
+        paradigm="dual tower",
+        modalities=("video",),
+        summary="CLIP ViT-B/32 over 12 frames, their differences, and words and frames aligned",
+        licence="MIT",
+        checkpoint_roles={"model": "folder CLIP2Video_MSRVTT9k or CLIP2Video_MSVD, or its file"},
+        parameters=170_238_209,
+        published=PublishedRow(
+            "CLIP2Video",
+            made_of={"msrvtt": ("CLIP2Video_MSRVTT9k",), "msvd": ("CLIP2Video_MSVD",)},
+        ),
+    ),
+    Entry(
+        name="cap4video",
+        target="",
+        paradigm="dual tower",
+        modalities=("video",),
+        summary="CLIP with captions of each video beside its frames (Wu et al., CVPR 2023)",
+        licence="no weights were released",
+        published=PublishedRow("Cap4Video"),
     ),
 )

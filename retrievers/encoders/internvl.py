@@ -1,0 +1,251 @@
+"""InternVL-G: a picture seen by InternViT-6B and by the queries of QLLaMA, a text read by QLLaMA.
+
+Each side is one vector and the score is their cosine (Chen et al., "InternVL", CVPR 2024, section
+4.3 and the published retrieval script): a dual tower, large as it is. Of the release the language
+head and the head that matches pairs are left out, since retrieval uses neither.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datasets.base import Item
+from retrievers.base import Retriever, RetrieverSpec, Settings
+from retrievers.encoders.internvl_network import InternVL, InternVLConfig, VisionConfig
+from retrievers.encoders.pictures import IMAGENET_MEAN, IMAGENET_STD, PictureRecipe
+from retrievers.encoders.qllama import QLlamaConfig
+from retrievers.encoders.sentencepiece_bpe import SentencePieceBpe, read_sentencepiece
+from retrievers.encoders.towers import (
+    NetworkTower,
+    Placement,
+    Prepare,
+    dual_tower,
+    tiny_dual_tower,
+    tower_fingerprint,
+)
+from retrievers.pretrained import PretrainedAdapter
+from retrievers.weights.random import seeded
+from retrievers.weights.releases import Located, Release
+from retrievers.weights.report import CheckpointError
+from retrievers.weights.states import load_strictly, read_state
+
+FULL = InternVLConfig(
+    VisionConfig(side=224, patch=14, width=3200, layers=48, heads=25, hidden=12800, eps=1e-6),
+    QLlamaConfig(
+        vocabulary=49954,
+        width=4096,
+        layers=32,
+        heads=32,
+        hidden=11008,
+        looked_at=3200,
+        queries=96,
+        look_every=2,
+        eps=1e-6,
+    ),
+    pool_heads=16,
+    dim=768,
+)
+TINY = InternVLConfig(
+    VisionConfig(side=28, patch=14, width=16, layers=1, heads=2, hidden=32, eps=1e-6),
+    QLlamaConfig(
+        vocabulary=259,
+        width=16,
+        layers=2,
+        heads=2,
+        hidden=32,
+        looked_at=16,
+        queries=3,
+        look_every=2,
+        eps=1e-6,
+    ),
+    pool_heads=2,
+    dim=16,
+)
+RELEASE = Release(
+    needs=("model*.safetensors|pytorch_model*.bin", "config.json", "tokenizer.model"),
+    hub="OpenGVLab/InternVL-14B-224px",
+    obtain="The release is 28 GB; in fp32 it takes twice that in memory.",
+)
+# Our names -> those of config.json, and what holds where it says nothing.
+_SIGHT = {
+    "side": "image_size",
+    "patch": "patch_size",
+    "width": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "hidden": "intermediate_size",
+    "eps": "layer_norm_eps",
+}
+_WORDS = {
+    "vocabulary": "vocab_size",
+    "width": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "hidden": "intermediate_size",
+    "eps": "rms_norm_eps",
+}
+_USUAL_SIGHT = {theirs: getattr(FULL.vision, ours) for ours, theirs in _SIGHT.items()}
+_USUAL_WORDS = {theirs: getattr(FULL.language, ours) for ours, theirs in _WORDS.items()}
+_USUAL = {
+    "num_query_token": FULL.language.queries,
+    "cross_attention_frequency": FULL.language.look_every,
+    "attn_pool_num_heads": FULL.pool_heads,
+    "clip_embed_dim": FULL.dim,
+}
+_PREFIX = "summarize:"
+_LENGTH = 80
+_BEGIN, _END = 1, 2
+_PACKAGES = ("torchvision", "pillow")
+_LEFT_OUT = ("qllama.lm_head.", "itm_head.", "logit_scale")
+_BATCH = 16
+
+
+def released_config(file: Path) -> InternVLConfig:
+    """The sizes that a release's ``config.json`` states. Raises CheckpointError."""
+    try:
+        stated = json.loads(file.read_text(encoding="utf-8"))
+        _check_plain(stated)
+        sight = {**_USUAL_SIGHT, **stated["vision_config"]}
+        words = {**_USUAL_WORDS, **stated["qllama_config"]}
+        whole = {**_USUAL, **stated}
+        vision = VisionConfig(**{ours: sight[theirs] for ours, theirs in _SIGHT.items()})
+        language = QLlamaConfig(
+            **{ours: words[theirs] for ours, theirs in _WORDS.items()},
+            looked_at=vision.width,
+            queries=whole["num_query_token"],
+            look_every=whole["cross_attention_frequency"],
+        )
+        return InternVLConfig(
+            vision, language, whole["attn_pool_num_heads"], whole["clip_embed_dim"]
+        )
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise CheckpointError(f"{file} does not describe an InternVL 1.0: {error!r}") from error
+
+
+def token_rows(pieces: SentencePieceBpe) -> Prepare[str]:
+    """Rows of 80 tokens: the prompt and the text between a beginning and an end, then zeros.
+
+    A longer text is cut so that the end is kept.
+    """
+
+    def rows(texts: Sequence[str]) -> Iterator[Tensor]:
+        for text in texts:
+            inner = pieces.encode(_PREFIX + text)[: _LENGTH - 2]
+            row = torch.zeros(_LENGTH, dtype=torch.long)
+            row[: len(inner) + 2] = torch.tensor([_BEGIN, *inner, _END])
+            yield row
+
+    return rows
+
+
+def open_towers(
+    located: Located, fingerprint: str, placement: Placement
+) -> tuple[NetworkTower[Item], NetworkTower[str], int]:
+    """The tower of pictures, that of texts and the width of their vectors.
+
+    Raises CheckpointError.
+    """
+    config = released_config(located.folder / "config.json")
+    pieces = _pieces(located.folder / "tokenizer.model", config.language.vocabulary)
+    network = _filled(config, located)
+    pictures, texts = _towers(network, config, pieces, fingerprint, placement)
+    return pictures, texts, config.dim
+
+
+def _check_plain(stated: Mapping[str, Any]) -> None:
+    """Raises ValueError where the network would be another than that of the release."""
+    for name in ("use_backbone_lora", "use_qllama_lora", "force_image_size"):
+        if stated.get(name):
+            raise ValueError(f"{name} is set, which only fine-tuned forms have")
+
+
+def _renamed(name: str) -> str | None:
+    if name.startswith(_LEFT_OUT) or name.endswith(".rotary_emb.inv_freq"):
+        return None
+    renamed = name.replace("vision_model.encoder.", "vision_model.")
+    renamed = renamed.replace("qllama.model.", "qllama.")
+    for one in "qkv":
+        renamed = renamed.replace(f".cross_attn.{one}_bias", f".cross_attn.{one}.bias")
+    return renamed
+
+
+def _open(spec: RetrieverSpec, located: Located, settings: Settings) -> Retriever:
+    fingerprint = tower_fingerprint(spec.name, located, RELEASE, _PACKAGES)
+    placement = Placement(settings.device, settings.precision)
+    pictures, texts, dim = open_towers(located, fingerprint, placement)
+    return dual_tower(spec, pictures, texts, dim, settings)
+
+
+def _filled(config: InternVLConfig, located: Located) -> InternVL:
+    """Its tensors are still in the mapped files, so that placing it holds each in memory once."""
+    with torch.device("meta"):
+        network = InternVL(config)
+    load_strictly(network, read_state(located.files), located.source, renamed=_renamed)
+    return network
+
+
+def _pieces(file: Path, vocabulary: int) -> SentencePieceBpe:
+    pieces = read_sentencepiece(file)
+    known = (pieces.numbers.get("<s>"), pieces.numbers.get("</s>")) == (_BEGIN, _END)
+    if not known or len(pieces.numbers) > vocabulary:
+        raise CheckpointError(
+            f"{file} is not the vocabulary of this network: it has {len(pieces.numbers)} pieces, "
+            f"and the network {vocabulary}, of which <s> and </s> are the second and third."
+        )
+    return pieces
+
+
+def _open_tiny(spec: RetrieverSpec, seed: int) -> Retriever:
+    network = seeded(seed, lambda: InternVL(TINY))
+    fingerprint = f"{spec.name}-random-{seed}"
+    pictures, texts = _towers(network, TINY, _only_bytes(), fingerprint, Placement("cpu"))
+    return tiny_dual_tower(spec, pictures, texts, TINY.dim)
+
+
+def _towers(
+    network: InternVL,
+    config: InternVLConfig,
+    pieces: SentencePieceBpe,
+    fingerprint: str,
+    placement: Placement,
+) -> tuple[NetworkTower[Item], NetworkTower[str]]:
+    placement.put(network)
+    recipe = PictureRecipe(config.vision.side, IMAGENET_MEAN, IMAGENET_STD, resize="squash")
+    return (
+        NetworkTower(
+            recipe.pictures, network.encode_image, f"{fingerprint}-image", placement, _BATCH
+        ),
+        NetworkTower(
+            token_rows(pieces), network.encode_text, f"{fingerprint}-text", placement, _BATCH
+        ),
+    )
+
+
+def _only_bytes() -> SentencePieceBpe:
+    """A vocabulary without words: every text is spelt in bytes."""
+    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    return SentencePieceBpe({piece: number for number, piece in enumerate(pieces)}, {})
+
+
+INTERNVL_G = PretrainedAdapter(
+    name="internvl-g",
+    paradigm="dual tower",
+    modalities=("image",),
+    licence="MIT",
+    release=RELEASE,
+    open=_open,
+    open_tiny=_open_tiny,
+    network=lambda: InternVL(FULL),
+    options={
+        "picture": f"{FULL.vision.side} px, squash, bicubic",
+        "pooling": "direction of InternViT + direction of 96 queries of QLLaMA",
+        "text": f"{_PREFIX!r} in front, {_LENGTH} tokens, the last one's state",
+        "score": "cosine",
+    },
+)

@@ -7,23 +7,29 @@ cosine; the temperature of the training does not change a ranking.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from datasets.base import Item
 from retrievers.base import Retriever, RetrieverSpec, Settings
 from retrievers.encoders import openclip_models
-from retrievers.encoders.openclip_models import Config, released_config, small_clip
+from retrievers.encoders.openclip_models import Config, fused, released_config
+from retrievers.encoders.openclip_small import (
+    small_clip,
+    small_mobileclip,
+    small_mobileclip2,
+    small_siglip2,
+)
+from retrievers.encoders.openclip_tokens import Tokens, byte_tokens, shipped_tokens, siglip2_tokens
 from retrievers.encoders.pictures import PictureRecipe
 from retrievers.encoders.towers import (
     NetworkTower,
     Placement,
-    Prepare,
     dual_tower,
     tiny_dual_tower,
     tower_fingerprint,
@@ -32,19 +38,14 @@ from retrievers.pretrained import PretrainedAdapter
 from retrievers.weights.releases import Located, Release
 from retrievers.weights.states import read_state
 
-_WEIGHTS = "open_clip_model.safetensors"
-_PACKAGES = ("open_clip_torch", "timm", "torchvision", "pillow", "ftfy")
-_CONTEXT = 77
+# Both are what open_clip writes; some releases hold one of them alone.
+_WEIGHTS = "open_clip_model.safetensors|open_clip_pytorch_model.bin"
+# Between them they make the networks, prepare the pictures and split the texts.
+_PACKAGES = ("open_clip_torch", "timm", "torchvision", "pillow", "ftfy", "tokenizers")
 
 
-def clip_tokens(folder: Path) -> Prepare[str]:
-    """Rows of 77 token numbers, a longer text cut; the word pieces come with open_clip."""
-
-    def rows(texts: Sequence[str]) -> Iterator[Tensor]:
-        tokenize = openclip_models.open_clip().tokenize
-        return (tokenize([text], _CONTEXT)[0] for text in texts)
-
-    return rows
+def as_it_is(network: nn.Module) -> nn.Module:
+    return network
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,16 @@ class Towers:
     name    of the configuration
     config  the configuration itself, in open_clip's form
     recipe  how a picture is prepared
-    tokens  folder of the release -> what makes token numbers of texts
+    tokens  what makes rows of token numbers of texts, and ``text`` says how
+    ready   the filled network -> the one that answers
     """
 
     name: str
     config: Callable[[], Config]
     recipe: PictureRecipe
-    tokens: Callable[[Path], Prepare[str]] = clip_tokens
-    text: str = f"word pieces of CLIP in lower case, {_CONTEXT} tokens"
+    tokens: Tokens = shipped_tokens
+    text: str = "word pieces of CLIP in lower case, 77 tokens"
+    ready: Callable[[nn.Module], nn.Module] = as_it_is
 
     def options(self) -> dict[str, str | int | float | bool | None]:
         recipe = self.recipe
@@ -104,8 +107,9 @@ def open_tiny(towers: Towers, spec: RetrieverSpec, seed: int) -> Retriever:
 def _pair(
     towers: Towers, network: nn.Module, folder: Path, fingerprint: str, placement: Placement
 ) -> tuple[NetworkTower[Item], NetworkTower[str]]:
-    placed: Any = placement.put(network)
-    pictures, tokens = towers.recipe.pictures, towers.tokens(folder)
+    placed: Any = placement.put(towers.ready(network))
+    pictures = towers.recipe.pictures
+    tokens = towers.tokens(folder, towers.config()["text_cfg"])
     return (
         NetworkTower(pictures, placed.encode_image, f"{fingerprint}-image", placement),
         NetworkTower(tokens, placed.encode_text, f"{fingerprint}-text", placement),
@@ -132,13 +136,13 @@ def _released(architecture: str, recipe: PictureRecipe) -> Towers:
     return Towers(architecture, partial(released_config, architecture), recipe)
 
 
-def _small(towers: Towers, config: Callable[[], Config]) -> Towers:
-    recipe = replace(towers.recipe, side=config()["vision_cfg"]["image_size"])
+def _small(towers: Towers, config: Callable[[], Config], side: int) -> Towers:
+    recipe = replace(towers.recipe, side=side)
     return replace(towers, name=f"small {towers.name}", config=config, recipe=recipe)
 
 
 CLIP_TOWERS = _released("ViT-B-32-quickgelu", PictureRecipe(224))
-CLIP_TINY = _small(CLIP_TOWERS, partial(small_clip, quick_gelu=True))
+CLIP_TINY = _small(CLIP_TOWERS, partial(small_clip, quick_gelu=True), 32)
 CLIP = _adapter(
     "clip",
     "MIT",
@@ -149,4 +153,62 @@ CLIP = _adapter(
     ),
     CLIP_TOWERS,
     CLIP_TINY,
+)
+
+OPENCLIP_TOWERS = _released("ViT-B-32", PictureRecipe(224))
+OPENCLIP_TINY = _small(OPENCLIP_TOWERS, partial(small_clip, quick_gelu=False), 32)
+OPENCLIP = _adapter(
+    "openclip",
+    "MIT",
+    Release(needs=(_WEIGHTS,), hub="laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
+    OPENCLIP_TOWERS,
+    OPENCLIP_TINY,
+)
+
+# Pixels in 0 to 1 as they are: its pictures are not normalised.
+MOBILECLIP_TOWERS = _released(
+    "MobileCLIP-B",
+    PictureRecipe(224, mean=(0, 0, 0), std=(1, 1, 1), interpolation="bilinear"),
+)
+MOBILECLIP_TINY = _small(MOBILECLIP_TOWERS, small_mobileclip, 224)
+MOBILECLIP = _adapter(
+    "mobileclip",
+    "Apple Machine Learning Research Model License",
+    Release(
+        needs=(_WEIGHTS,),
+        hub="apple/MobileCLIP-B-OpenCLIP",
+        obtain="B (LT) is apple/MobileCLIP-B-LT-OpenCLIP; mobileclip_b.pt and mobileclip_blt.pt "
+        "of the authors' own package are read as well (0.6 GB).",
+    ),
+    MOBILECLIP_TOWERS,
+    MOBILECLIP_TINY,
+)
+
+MOBILECLIP2_TOWERS = replace(
+    _released("MobileCLIP2-S4", PictureRecipe(256, interpolation="bilinear")), ready=fused
+)
+MOBILECLIP2_TINY = _small(MOBILECLIP2_TOWERS, small_mobileclip2, 128)
+MOBILECLIP2 = _adapter(
+    "mobileclip2",
+    "Apple Machine Learning Research Model License",
+    Release(needs=(_WEIGHTS,), hub="timm/MobileCLIP2-S4-OpenCLIP"),
+    MOBILECLIP2_TOWERS,
+    MOBILECLIP2_TINY,
+)
+
+SIGLIP2_TOWERS = replace(
+    _released(
+        "ViT-B-16-SigLIP2",
+        PictureRecipe(224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), resize="squash"),
+    ),
+    tokens=siglip2_tokens,
+    text="word pieces of Gemma, in lower case without punctuation, 64 tokens",
+)
+SIGLIP2_TINY = _small(replace(SIGLIP2_TOWERS, tokens=byte_tokens), small_siglip2, 32)
+SIGLIP2 = _adapter(
+    "siglip2",
+    "Apache-2.0",
+    Release(needs=(_WEIGHTS, "tokenizer.json"), hub="timm/ViT-B-16-SigLIP2"),
+    SIGLIP2_TOWERS,
+    SIGLIP2_TINY,
 )

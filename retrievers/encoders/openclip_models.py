@@ -12,21 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from retrievers.encoders.openclip_layouts import from_transformers, is_transformers
+from retrievers.encoders.openclip_layouts import in_open_clips_names
 from retrievers.torchvision_guard import ensure_torchvision
 from retrievers.weights.random import seeded
 from retrievers.weights.states import State, load_strictly
 
 Config = Mapping[str, Any]
 
-_SIDE = 32
-_SMALL_TEXT: Config = {
-    "context_length": 77,
-    "vocab_size": 49408,
-    "width": 16,
-    "heads": 2,
-    "layers": 2,
-}
 _TEMPERATURE = ("logit_scale", "logit_bias")
 
 
@@ -34,22 +26,6 @@ def released_config(architecture: str) -> Config:
     """The configuration that open_clip holds under this name."""
     config: Config = open_clip().get_model_config(architecture)
     return config
-
-
-def small_clip(quick_gelu: bool = False) -> Config:
-    """Two layers a tower, on pictures of 32 x 32 parted into 4 x 4."""
-    return {
-        "embed_dim": 24,
-        "quick_gelu": quick_gelu,
-        "vision_cfg": {
-            "image_size": _SIDE,
-            "layers": 2,
-            "width": 32,
-            "head_width": 16,
-            "patch_size": 8,
-        },
-        "text_cfg": _SMALL_TEXT,
-    }
 
 
 def network(config: Config) -> nn.Module:
@@ -75,8 +51,17 @@ def filled_network(config: Config, state: State, source: str) -> nn.Module:
     """The network with the weights of a checkpoint. Raises CheckpointError."""
     model = empty_network(config)
     _draw_causal_masks(model)
-    load_strictly(model, _in_our_names(state), source)
+    load_strictly(model, _with_scalars(in_open_clips_names(state)), source)
     return model
+
+
+def fused(model: nn.Module) -> nn.Module:
+    """Parallel convolutions and what normalises them as one convolution: the same, and faster."""
+    ensure_torchvision()
+    from timm.models import reparameterize_model
+
+    one: nn.Module = reparameterize_model(model.eval(), inplace=True)
+    return one
 
 
 def open_clip() -> Any:
@@ -95,11 +80,9 @@ def _draw_causal_masks(model: nn.Module) -> None:
             module.attn_mask = torch.full(mask.shape, -torch.inf).triu(1)
 
 
-def _in_our_names(state: State) -> State:
-    named = from_transformers(state) if is_transformers(state) else state
-    return {name: _scalar(one) if name in _TEMPERATURE else one for name, one in named.items()}
-
-
-def _scalar(tensor: Tensor) -> Tensor:
+def _with_scalars(state: State) -> State:
     """Some checkpoints hold a temperature as a row of one."""
-    return tensor.reshape(()) if tensor.numel() == 1 else tensor
+    return {
+        name: one.reshape(()) if name in _TEMPERATURE and one.numel() == 1 else one
+        for name, one in state.items()
+    }

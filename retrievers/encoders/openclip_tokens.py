@@ -1,0 +1,86 @@
+"""Texts as rows of token numbers, for the networks that open_clip runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers.processors import TemplateProcessing
+from torch import Tensor
+
+from retrievers.encoders.frozen_towers import check_tokenizer
+from retrievers.encoders.openclip_models import Config, open_clip
+from retrievers.encoders.towers import Prepare
+from retrievers.weights.report import CheckpointError
+
+# (folder of the release, configuration of the text network) -> rows of token numbers
+Tokens = Callable[[Path, Config], Prepare[str]]
+
+_PAD, _END = "<pad>", "<eos>"
+
+
+def clip_tokens(length: int = 77) -> Prepare[str]:
+    """CLIP's word pieces in lower case, between a token that begins a text and one that ends it.
+
+    They come with open_clip. A text of more than ``length`` tokens is cut, and its last token is
+    still that of the end.
+    """
+
+    def rows(texts: Sequence[str]) -> Iterator[Tensor]:
+        tokenize = open_clip().tokenize
+        return (tokenize([one], length)[0] for one in texts)
+
+    return rows
+
+
+def shipped_tokens(folder: Path, text: Config) -> Prepare[str]:
+    """``clip_tokens`` at the model's own length; the release's folder is not needed."""
+    return clip_tokens(text["context_length"])
+
+
+def siglip2_tokens(folder: Path, text: Config) -> Prepare[str]:
+    """The word pieces of ``tokenizer.json``, a token that ends the text, and padding.
+
+    Raises CheckpointError where that file is missing, damaged or of another model.
+    """
+    path = folder / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    # The package raises Exception itself, whatever is wrong with a file.
+    except Exception as error:
+        raise CheckpointError(f"{path} is not a tokenizer: {error}") from error
+    special = len(tokenizer.get_added_tokens_decoder())
+    check_tokenizer(str(path), tokenizer.get_vocab_size(), special, text["vocab_size"])
+    return _ended_and_padded(tokenizer, str(path), text["context_length"])
+
+
+def byte_tokens(folder: Path, text: Config) -> Prepare[str]:
+    """As ``siglip2_tokens`` of a vocabulary of bytes, which needs no file."""
+    tokenizer = byte_vocabulary()
+    return _ended_and_padded(tokenizer, "bytes", text["context_length"])
+
+
+def byte_vocabulary() -> Tokenizer:
+    """258 tokens: padding, the end of a text, and the bytes."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    numbers = {token: number for number, token in enumerate([_PAD, _END, *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocab=numbers, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return tokenizer
+
+
+def _ended_and_padded(tokenizer: Tokenizer, source: str, length: int) -> Prepare[str]:
+    pad, end = tokenizer.token_to_id(_PAD), tokenizer.token_to_id(_END)
+    if pad is None or end is None:
+        raise CheckpointError(f"{source} knows no {_PAD} or no {_END}: it is not that of SigLIP 2")
+    tokenizer.post_processor = TemplateProcessing(single=f"$A {_END}", special_tokens=[(_END, end)])
+    tokenizer.enable_truncation(length)
+    tokenizer.enable_padding(length=length, pad_id=pad, pad_token=_PAD)
+
+    def rows(texts: Sequence[str]) -> Iterator[Tensor]:
+        clean = open_clip().tokenizer.get_clean_fn("canonicalize")
+        return (torch.tensor(tokenizer.encode(clean(one)).ids) for one in texts)
+
+    return rows

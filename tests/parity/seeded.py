@@ -15,8 +15,8 @@ Shapes = Mapping[str, Sequence[int]]
 def seeded_state(shapes: Shapes, seed: int = 0) -> dict[str, Tensor]:
     """float32 tensors of these shapes, each drawn from a generator seeded by its own name.
 
-    Matrices have the scale of one over the root of their inputs, vectors named "weight" lie
-    around 1 as a normalisation's do, and all others around 0.
+    Matrices have the scale of one over the root of their inputs, vectors named "weight" or
+    "running_var" lie around 1 as a normalisation's do, and all others around 0.
     """
     return {
         name: torch.from_numpy(_drawn(name, tuple(shape), seed)) for name, shape in shapes.items()
@@ -34,7 +34,7 @@ def _drawn(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     noise = rng.standard_normal(shape)
     if len(shape) > 1:
         drawn = noise / np.sqrt(np.prod(shape[1:]))
-    elif name.endswith("weight"):
+    elif name.endswith(("weight", "running_var")):
         drawn = 1 + 0.1 * noise
     else:
         drawn = 0.1 * noise

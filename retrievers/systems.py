@@ -109,6 +109,47 @@ ENTRIES = (
         parameters=375_187_970,
     ),
     Entry(
+        name="languagebind-image",
+        target="retrievers.encoders.languagebind:IMAGE",
+        paradigm="dual tower",
+        modalities=("image",),
+        summary="LanguageBind's tower of images, a CLIP ViT-L/14, zero-shot, cosine of two vectors",
+        licence="MIT",
+        checkpoint_roles={"model": "hub id, folder or file of LanguageBind_Image"},
+        parameters=427_616_513,
+        published=PublishedRow(
+            "LanguageBind(Image)", made_of={"": ("LanguageBind/LanguageBind_Image",)}
+        ),
+    ),
+    Entry(
+        name="languagebind-video",
+        target="retrievers.encoders.languagebind:VIDEO",
+        paradigm="dual tower",
+        modalities=("video",),
+        summary="LanguageBind's tower of videos, 8 frames that attend to each other, zero-shot",
+        licence="MIT",
+        checkpoint_roles={"model": "hub id, folder or file of LanguageBind_Video_FT"},
+        parameters=528_623_873,
+        published=PublishedRow(
+            "LanguageBind(Video)", made_of={"": ("LanguageBind/LanguageBind_Video_FT",)}
+        ),
+    ),
+    Entry(
+        name="languagebind-audio",
+        target="retrievers.encoders.languagebind:AUDIO",
+        paradigm="dual tower",
+        modalities=("audio",),
+        summary="LanguageBind's tower of sounds, three windows of a spectrum, zero-shot",
+        licence="MIT",
+        checkpoint_roles={"model": "hub id, folder or file of LanguageBind_Audio_FT"},
+        parameters=427_960_577,
+        published=PublishedRow(
+            "LanguageBind(Audio)",
+            made_of={"": ("LanguageBind/LanguageBind_Audio_FT",)},
+            differs={"": "does not say which of the two audio releases it is of"},
+        ),
+    ),
+    Entry(
         name="internvl-g",
         target="retrievers.encoders.internvl:INTERNVL_G",
         paradigm="dual tower",

@@ -156,6 +156,21 @@ def accuracy(
             metavar="NAME=VALUE,...",
         ),
     ] = "",
+    imported: Annotated[
+        str,
+        typer.Option(
+            help="Measure vectors or scores that were made elsewhere: the row's name and a folder "
+            "with items and queries; python -m datasets questions says what to make them of.",
+            metavar="NAME=FOLDER,...",
+        ),
+    ] = "",
+    annotations_only: Annotated[
+        bool,
+        typer.Option(
+            "--annotations-only",
+            help="Look for no media file: enough for imported results, and for them alone.",
+        ),
+    ] = False,
     seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.", metavar="N,N")] = "0",
     device: Annotated[
         str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is CUDA where it can be used.")
@@ -243,9 +258,9 @@ def accuracy(
         if show_list:
             out.print(listing.choices(data_root, cache))
             return
-        if not (everything or dataset or retriever or manifest):
+        if not (everything or dataset or retriever or manifest or imported):
             raise UsageError(
-                "Say what to run: --all, or --dataset, --retriever or --manifest; "
+                "Say what to run: --all, or --dataset, --retriever, --manifest or --imported; "
                 "--list shows the names, --help all options."
             )
         request = Request(
@@ -262,6 +277,8 @@ def accuracy(
             precision=precision,
             depth=depth,
             untrained=untrained,
+            imported=imported,
+            annotations_only=annotations_only,
             skip_bad=skip_bad,
             workers=workers,
             threads=threads,

@@ -29,13 +29,23 @@ from datasets.base import Dataset, DatasetError
 from datasets.media.files import MediaError
 from retrievers import registry
 from retrievers.base import WeightsAbsent
+from retrievers.import_files import ImportProblem
+from retrievers.weights.report import CheckpointError
 
 
 class SourceChanged(Exception):
     """What was planned is not what is here now."""
 
 
-SENTENCES = (SourceChanged, SpecMismatch, BadRanking, DatasetError)
+SENTENCES = (
+    SourceChanged,
+    SpecMismatch,
+    BadRanking,
+    DatasetError,
+    MediaError,
+    CheckpointError,
+    ImportProblem,
+)
 
 
 def _end_with_parent() -> None:

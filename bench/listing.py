@@ -65,4 +65,6 @@ def _state(name: str, settings: Settings) -> str:
         state = retrievers.adapter(name).availability(settings)
     except Exception as problem:
         return f"Cannot be loaded. {type(problem).__name__}: {problem}"
-    return f"{'Ready' if state.ready else 'Not ready'}: {state.sentence}".rstrip(": ")
+    if not retrievers.entry(name).target:
+        return state.sentence
+    return f"{'Ready' if state.ready else 'Weights absent'}: {state.sentence}".rstrip(": ")

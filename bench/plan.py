@@ -14,6 +14,7 @@ from bench.store import ResultStore
 from datasets.base import Dataset, DatasetError, Modality
 from retrievers import registry
 from retrievers.base import Adapter, Settings, WeightsAbsent
+from retrievers.imported import MARK as IMPORTED
 
 DEPTH = 10
 
@@ -135,6 +136,8 @@ def _obstacle(adapter: Adapter, name: str, dataset: Dataset, settings: Settings)
     state = adapter.availability(settings)
     if not state.ready:
         return state.sentence
+    if not dataset.media_seen and not name.endswith(IMPORTED):
+        return "Only imported results can be measured with --annotations-only."
     return _other_media(registry.entry(name).modalities, dataset)
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.devices import resolve_device
 from bench.plan import Loaded, Planned, not_loaded, plan
 from bench.runner import RunOptions
-from bench.selection import known_entry, parse_checkpoints, parse_depth, parse_seeds, split_names
+from bench.selection import (
+    known_entry,
+    parse_checkpoints,
+    parse_depth,
+    parse_imports,
+    parse_seeds,
+    split_names,
+)
 from bench.sources import DatasetSource
 from bench.store import ResultStore
 from datasets import loading
@@ -18,7 +25,8 @@ from datasets.base import DatasetError
 from datasets.ordered_pool import default_workers
 from retrievers import registry as retrievers
 from retrievers.base import Precision, Settings
-from retrievers.untrained import MARK
+from retrievers.imported import ROLE
+from retrievers.untrained import MARK as UNTRAINED
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class Request:
     precision: Precision
     depth: str
     untrained: bool
+    imported: str
+    annotations_only: bool
     skip_bad: bool
     workers: int | None
     threads: int | None
@@ -46,12 +56,18 @@ class Request:
     report: Path | None
 
 
-def chosen_retrievers(request: Request) -> list[str]:
-    """Raises UnknownRetriever and UsageError."""
-    names = split_names(request.retriever) or list(retrievers.names())
+def chosen_retrievers(request: Request, imports: Mapping[str, str]) -> list[str]:
+    """Those that were named, and every one where none was and nothing is imported.
+
+    Raises UnknownRetriever and UsageError.
+    """
+    names = split_names(request.retriever)
+    if not names and (request.everything or not imports):
+        names = list(retrievers.names())
     if request.untrained:
-        names = [name if name.endswith(MARK) else f"{name}{MARK}" for name in names]
-    return [name for name in names if known_entry(name)]
+        names = [name for name in names if known_entry(name).target]
+        names = [name if name.endswith(UNTRAINED) else f"{name}{UNTRAINED}" for name in names]
+    return [name for name in [*names, *imports] if known_entry(name)]
 
 
 def chosen_sources(request: Request, say: Callable[[str], None]) -> list[DatasetSource]:
@@ -70,6 +86,7 @@ def chosen_sources(request: Request, say: Callable[[str], None]) -> list[Dataset
             manifest=manifest,
             skip_bad=request.skip_bad,
             workers=request.workers,
+            annotations_only=request.annotations_only,
         )
 
     names = split_names(request.dataset)
@@ -91,8 +108,12 @@ def make_plan(request: Request, store: ResultStore, say: Callable[[str], None]) 
     of all, it stands in the plan as failed. Raises UsageError, UnusableDevice,
     UnknownRetriever, DatasetError.
     """
-    names = chosen_retrievers(request)
-    checkpoints = parse_checkpoints(request.checkpoint, names)
+    imports = parse_imports(request.imported)
+    names = chosen_retrievers(request, imports)
+    checkpoints = {
+        **parse_checkpoints(request.checkpoint, names),
+        **{name: {ROLE: folder} for name, folder in imports.items()},
+    }
     seeds, depth = parse_seeds(request.seeds), parse_depth(request.depth)
     sources = chosen_sources(request, say)
     device = resolve_device(request.device)

@@ -193,4 +193,5 @@ def command(cell: Planned, options: RunOptions) -> str:
         words += ["--depth", str(settings.depth)] if settings.depth != "published" else []
     words += ["--threads", str(options.threads)] if options.threads else []
     words += ["--skip-bad"] if source.skip_bad else []
+    words += ["--annotations-only"] if source.annotations_only else []
     return shlex.join(words)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 
 from retrievers import registry
 from retrievers.base import Depth
 from retrievers.entry import Entry
+from retrievers.imported import MARK
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 class UsageError(Exception):
@@ -47,6 +51,20 @@ def parse_depth(text: str) -> Depth:
     if text.isdecimal() and int(text) >= 1:
         return int(text)
     raise UsageError(f"--depth {text}: give a whole number from 1 on, published, or all.")
+
+
+def parse_imports(text: str) -> Mapping[str, str]:
+    """The retriever that stands for each import -> its folder, from "NAME=FOLDER,...".
+
+    Raises UsageError.
+    """
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, folder = part.partition("=")
+        if not equals or not folder or not _NAME.fullmatch(name):
+            raise UsageError(f"--imported {part}: write NAME=FOLDER, e.g. cap4video=my/scores.")
+        found[f"{name.removesuffix(MARK)}{MARK}"] = folder
+    return found
 
 
 def parse_checkpoints(text: str, retrievers: Sequence[str]) -> Mapping[str, Mapping[str, str]]:

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from datasets import loading
+from datasets.assemble import unseen
 from datasets.base import Dataset
+from datasets.inspection import find, find_manifest
 
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """A registered dataset, or the user's own where ``manifest`` is given."""
+    """A registered dataset, or the user's own where ``manifest`` is given.
+
+    annotations_only  no media file is looked for
+    """
 
     name: str
     cache: Path
@@ -21,9 +26,17 @@ class DatasetSource:
     manifest: Path | None = None
     skip_bad: bool = False
     workers: int | None = None
+    annotations_only: bool = False
 
     def load(self) -> Dataset:
         """Raises DatasetError."""
+        if self.annotations_only:
+            found = (
+                find_manifest(self.manifest)
+                if self.manifest is not None
+                else find(self.name, root=self.root, cache=self.cache)
+            )
+            return unseen(found.annotated, found.labels)
         if self.manifest is not None:
             return loading.load_manifest(
                 self.manifest, cache=self.cache, skip_bad=self.skip_bad, workers=self.workers

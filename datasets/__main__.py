@@ -13,8 +13,10 @@ import typer
 from rich.console import Console, RenderableType
 
 from datasets import inspection, registry, terminal
+from datasets.assemble import unseen
 from datasets.base import DatasetError
 from datasets.inspection import Found
+from datasets.questions import write_questions
 from datasets.registry import Entry
 from datasets.twins import making
 
@@ -113,6 +115,40 @@ def verify(
         else:
             _show(terminal.inspection(verdict))
         raise typer.Exit(WHOLE if verdict.whole else NOT_WHOLE)
+
+
+@app.command(epilog=STATUSES)
+def questions(
+    name: Annotated[
+        str | None, typer.Argument(help="A dataset, e.g. msrvtt or mscoco:1k.", show_default=False)
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="Your own data instead.", exists=True, dir_okay=False),
+    ] = None,
+    data_root: DataRoot = None,
+    cache: Annotated[
+        Path,
+        typer.Option(
+            envvar="RETRIEVAL_CACHE", help="Folder where twins are drawn.", file_okay=False
+        ),
+    ] = Path(".cache"),
+    output: Annotated[
+        Path, typer.Option(help="Folder that the two lists are written to.", file_okay=False)
+    ] = Path("questions"),
+) -> None:
+    """Write what a dataset asks, for systems that run elsewhere.
+
+    items.csv lists the gallery (id, path), queries.csv the texts (id, text). Put the vectors of
+    both beside them, in the same order and of length 1, as items.npy and queries.npy, or the score
+    of every text for every item as scores.npy [queries, items]; then measure them with
+    python -m bench.accuracy --dataset NAME --imported SYSTEM=FOLDER.
+    """
+    with _ending("Interrupted."):
+        found = _found(name, manifest, data_root, cache)
+        asked = unseen(found.annotated, found.labels)
+        write_questions(asked, output)
+        _say(f"{output}: {len(asked.gallery):,} items, {len(asked.queries):,} queries.")
 
 
 @app.command(epilog=STATUSES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,17 @@ def assemble(
     if refused and not skip_bad:
         raise DatasetError(_gap_sentence(labels.name, refused, len(media)))
     return dataset_of(annotated, labels, verified)
+
+
+def unseen(annotated: Annotated, labels: Labels) -> Dataset:
+    """The dataset as annotated, with no media file looked for.
+
+    Its digest is of ids and captions alone. Raises DatasetError when there is no query.
+    """
+    nothing = Verified({item.id: "" for item in annotated.items}, (), {})
+    found = dataset_of(annotated, labels, nothing)
+    note = "No media file was looked for: items are known by their ids alone."
+    return replace(found, media_seen=False, notes=(*found.notes, note))
 
 
 def media_of(annotated: Annotated) -> list[Item]:

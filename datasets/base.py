@@ -109,6 +109,7 @@ class Dataset:
     folds      the fold of each gallery item where the protocol searches several galleries and
                takes the mean (COCO 1K: five); empty for one gallery
     media_to_text  the published rule of the reverse direction
+    media_seen  False where no media file was looked for: results can be imported, not computed
     """
 
     name: str
@@ -124,6 +125,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     folds: tuple[int, ...] = ()
     media_to_text: MediaToText = "any caption"
+    media_seen: bool = True
 
     def __post_init__(self) -> None:
         if self.folds and len(self.folds) != len(self.gallery):

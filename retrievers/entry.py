@@ -33,7 +33,8 @@ class PublishedRow:
 class Entry:
     """One retriever that can be asked for by name.
 
-    target            "module:Object", an adapter or a class that makes one without arguments
+    target            "module:Object", an adapter or a class that makes one without arguments;
+                      "" where there is nothing to run but what a user imports
     checkpoint_roles  role -> what ``--checkpoint role=VALUE`` must name
     parameters        of the full-size model as released; 0 for what is trained here
     restriction       what the licence of the weights forbids, said before they are used

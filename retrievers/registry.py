@@ -18,8 +18,12 @@ from typing import cast
 
 from retrievers.base import Adapter, Settings
 from retrievers.entry import Entry
+from retrievers.imported import MARK as IMPORTED
+from retrievers.imported import Imported, known_as
+from retrievers.published_only import PublishedOnly
 from retrievers.systems import ENTRIES
-from retrievers.untrained import MARK, Untrained
+from retrievers.untrained import MARK as UNTRAINED
+from retrievers.untrained import Untrained
 
 GROUP = "retrieval_paradigms.retrievers"
 
@@ -35,22 +39,29 @@ def names() -> tuple[str, ...]:
 
 def entry(name: str) -> Entry:
     """What is known of a retriever. Raises UnknownRetriever."""
-    if name.endswith(MARK):
-        whole = entry(name.removesuffix(MARK))
+    if name.endswith(UNTRAINED):
+        whole = entry(name.removesuffix(UNTRAINED))
         return replace(whole, name=name, checkpoint_roles={}, restriction="", published=None)
+    if name.endswith(IMPORTED):
+        return known_as(name, _entries().get(name.removesuffix(IMPORTED)))
     found = _find(name)
     return found if isinstance(found, Entry) else _describe(name, _as_adapter(found))
 
 
 def adapter(name: str) -> Adapter:
-    """The adapter that builds a retriever; of ``NAME@untrained`` that of its tiny form.
+    """The adapter that builds a retriever. Raises UnknownRetriever.
 
-    Raises UnknownRetriever.
+    That of ``NAME@untrained`` builds its tiny form, that of ``NAME@imported`` reads what was
+    computed elsewhere.
     """
-    if name.endswith(MARK):
-        return Untrained(adapter(name.removesuffix(MARK)))
+    if name.endswith(UNTRAINED):
+        return Untrained(adapter(name.removesuffix(UNTRAINED)))
+    if name.endswith(IMPORTED):
+        return Imported(entry(name))
     found = _find(name)
-    return _as_adapter(_load(found.target) if isinstance(found, Entry) else found)
+    if not isinstance(found, Entry):
+        return _as_adapter(found)
+    return _as_adapter(_load(found.target)) if found.target else PublishedOnly(found)
 
 
 def _find(name: str) -> object:

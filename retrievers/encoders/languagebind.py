@@ -20,6 +20,7 @@ from retrievers.encoders import languagebind_config as sizes
 from retrievers.encoders.languagebind_config import Config, read_config
 from retrievers.encoders.languagebind_inputs import Spectrum, pictures, videos
 from retrievers.encoders.languagebind_network import LanguageBind
+from retrievers.encoders.low_rank import merged
 from retrievers.encoders.openclip_tokens import clip_tokens
 from retrievers.encoders.towers import (
     NetworkTower,
@@ -85,7 +86,10 @@ def _open_tiny(system: System, spec: RetrieverSpec, seed: int) -> Retriever:
 def _filled(config: Config, located: Located) -> LanguageBind:
     with torch.device("meta"):
         network = LanguageBind(config)
-    load_strictly(network, read_state(located.files), located.source, renamed=_renamed)
+    state = read_state(located.files)
+    if config.adapters:
+        state = merged(state, config.adapters)
+    load_strictly(network, state, located.source, renamed=_renamed)
     return network
 
 

@@ -36,6 +36,8 @@ class Config:
                    and frames wide
     patch          side of a patch
     frames         of a video, 0 where the layers do not attend along them
+    adapters       what the low-rank adapters of a release are multiplied by, 0 where it has none;
+                   the network does without them
     """
 
     vision: Stack
@@ -45,6 +47,7 @@ class Config:
     patch: int
     dim: int
     frames: int = 0
+    adapters: float = 0.0
 
     @property
     def positions(self) -> int:
@@ -95,11 +98,6 @@ class _Told:
 
     def config(self) -> Config:
         vision, text = self._part("vision_config"), self._part("text_config")
-        if vision.settings.get("lora_r"):
-            raise CheckpointError(
-                f"{self.path} is of weights tuned by low-rank adapters, which are not read here: "
-                "take the fully tuned release, or merge the adapters"
-            )
         if (text._size("vocab_size"), text._size("max_position_embeddings")) != (WORDS, CONTEXT):
             raise CheckpointError(
                 f"{self.path} is of a text tower for another tokenizer than CLIP's, of {WORDS:,} "
@@ -114,6 +112,7 @@ class _Told:
             patch=vision._size("patch_size"),
             dim=self._size("projection_dim"),
             frames=vision._size("num_frames") if vision.settings.get("add_time_attn") else 0,
+            adapters=vision._adapters(),
         )
 
     def _sides(self) -> tuple[int, int]:
@@ -135,6 +134,11 @@ class _Told:
             activation=self._activation(),
             epsilon=float(self.settings.get("layer_norm_eps", 1e-5)),
         )
+
+    def _adapters(self) -> float:
+        if not self.settings.get("lora_r"):
+            return 0.0
+        return self._size("lora_alpha") / self._size("lora_r")
 
     def _part(self, name: str) -> _Told:
         part = self.settings.get(name)

@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import soxr
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from datasets.base import ByteArray, Item, SampleArray, Sound
+from datasets.base import ByteArray, Item, SampleArray
 from datasets.media.images import decode_images
-from datasets.media.sampling import FrameNumbers
-from datasets.media.sounds import load_sound
+from datasets.media.sampling import FrameNumbers, WindowSampling
+from datasets.media.sounds import decode_windows
 from datasets.media.videos import decode_clips
-from datasets.ordered_pool import ordered_map
 from retrievers.encoders.kaldi_fbank import kaldi_fbank
 from retrievers.encoders.pictures import CLIP_MEAN, CLIP_STD
 
@@ -31,6 +29,10 @@ RATE = 16_000
 # Of the authors' training sounds; they divide by twice the deviation.
 _MEAN, _DEVIATION = -4.2677393, 4.5689974
 _LEAST = round(0.025 * RATE)
+# Of a picture that is longer than so many times its short side, the ends are not even resized.
+_LONGEST = 16
+# The whole of a sound, of which an hour is heard at most; the authors' fbank hears one channel.
+_WHOLE = WindowSampling(RATE, seconds=3600.0, pad="nothing", mono="first")
 
 
 def pictures(side: int, items: Sequence[Item]) -> Iterator[Tensor]:
@@ -49,16 +51,19 @@ def _centre(frames: ByteArray, side: int, mode: Literal["bicubic", "bilinear"]) 
 
     The short side becomes ``side``, and the centre is cut out.
     """
-    pixels = torch.from_numpy(frames.copy()).permute(0, 3, 1, 2).float() / 255
-    height, width = pixels.shape[2:]
-    short = min(height, width)
-    resized = functional.interpolate(
-        pixels, (side * height // short, side * width // short), mode=mode, align_corners=False
-    )
-    top, left = (round((length - side) / 2) for length in resized.shape[2:])
-    cut = resized[:, :, top : top + side, left : left + side]
+    short = min(frames.shape[1:3])
+    near = _cut(torch.from_numpy(frames.copy()).permute(0, 3, 1, 2), _LONGEST * short)
+    size = [side * length // short for length in near.shape[2:]]
+    resized = functional.interpolate(near.float() / 255, size, mode=mode, align_corners=False)
+    cut = _cut(resized, side)
     mean, deviation = (torch.tensor(one)[:, None, None] for one in (CLIP_MEAN, CLIP_STD))
     return (cut - mean) / deviation
+
+
+def _cut(pixels: Tensor, side: int) -> Tensor:
+    """The centre [..., side, side], or all of a dimension that is no longer."""
+    top, left = (max(0, round((length - side) / 2)) for length in pixels.shape[-2:])
+    return pixels[..., top : top + side, left : left + side]
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,7 @@ class Spectrum:
 
     def sounds(self, items: Sequence[Item]) -> Iterator[Tensor]:
         """float32 [1, 3, mels, frames] of each sound. Raises MediaError."""
-        return ordered_map(self._item, items, None)
-
-    def _item(self, item: Item) -> Tensor:
-        return self.windows(_first_channel(load_sound(item)))
+        return (self.windows(samples) for (samples,) in decode_windows(items, _WHOLE))
 
     def windows(self, samples: SampleArray) -> Tensor:
         """float32 [1, 3, mels, frames] of float32 [samples] at 16 kHz.
@@ -90,9 +92,3 @@ class Spectrum:
         starts = [int(third[0]) if len(third) else 0 for third in places]
         windows = torch.stack([bands[start : start + self.frames].T for start in starts])
         return ((windows - _MEAN) / (2 * _DEVIATION))[None]
-
-
-def _first_channel(sound: Sound) -> SampleArray:
-    """float32 [samples] at 16 kHz; the authors' fbank hears no other channel."""
-    resampled: SampleArray = soxr.resample(sound.samples[0], sound.rate, RATE)
-    return resampled

@@ -1,8 +1,8 @@
 """LanguageBind's network: a CLIP whose vision layers may also attend along the frames of a video.
 
-Written from the paper (Zhu et al., ICLR 2024, arXiv 2310.01852) in the released layout of names,
-and not over the layers of the package transformers: the authors' own code is, and under
-transformers 5 its text tower silently loses the causal mask.
+Written from the paper (Zhu et al., ICLR 2024, arXiv 2310.01852) in the released layout of names.
+The authors' code stands on inner layers of the package transformers 4.30. Those of transformers 5
+take the causal mask of its text tower and silently ignore it, so nothing is built on them here.
 """
 
 from __future__ import annotations

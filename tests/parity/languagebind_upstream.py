@@ -3,8 +3,9 @@
 ``python languagebind_upstream.py MODALITY SOURCE FOLDER`` reads ``FOLDER/inputs.npz`` and writes a
 release as the authors save it (``pytorch_model.bin``, ``config.json``) and ``outputs.npz``. The
 environment holds transformers 4.30.2, tokenizers 0.13.3, torchvision 0.15.2, pytorchvideo 0.1.5,
-peft 0.4.0, ftfy, einops and any torch: under transformers 5 the text tower of the same source loses
-its causal mask. Packages that only open files are stood in for, and what is drawn at random is not.
+torchaudio 2.0.2, peft 0.4.0, ftfy, einops and any torch. The layers of transformers 5 would ignore
+the causal mask that this source gives them. Packages that only open files are stood in for, and
+what is drawn at random is fixed.
 """
 
 from __future__ import annotations

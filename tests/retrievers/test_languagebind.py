@@ -15,12 +15,12 @@ from torch import Tensor
 
 from datasets.base import Clip, Item, Sound
 from retrievers import registry
-from retrievers.base import Precision, Settings, WeightsAbsent
+from retrievers.base import FloatArray, Precision, Settings, WeightsAbsent
 from retrievers.conformance_data import QUERIES, items_of_noise
 from retrievers.encoders import languagebind
 from retrievers.encoders.kaldi_fbank import kaldi_fbank
 from retrievers.encoders.languagebind_config import TINY_IMAGE, TINY_VIDEO, Config
-from retrievers.encoders.languagebind_inputs import RATE, Spectrum, videos
+from retrievers.encoders.languagebind_inputs import RATE, Spectrum, pictures, videos
 from retrievers.encoders.languagebind_network import LanguageBind
 from retrievers.weights.random import seeded
 from retrievers.weights.report import CheckpointError
@@ -53,6 +53,14 @@ def retriever(folder: Path, state: dict[str, Tensor], precision: Precision = "fp
     save_file(state, folder / "model.safetensors")
     settings = Settings(0, "cpu", folder / "cache", {"model": str(folder)}, precision)
     return languagebind.IMAGE.build(settings)
+
+
+def scores(built: Any) -> FloatArray:
+    """Of each query with six pictures, [queries, 6]."""
+    built.index(items_of_noise("image", 6))
+    ranking = built.search(QUERIES, 6)
+    found: FloatArray = np.take_along_axis(ranking.scores, ranking.ids.argsort(axis=1), axis=1)
+    return found
 
 
 @pytest.fixture
@@ -92,7 +100,6 @@ def test_weights_that_do_not_fit_are_refused(
         (told(modality="Video"), "LanguageBindVideo"),
         ({**told(), "projection_dim": "many"}, "projection_dim is 'many'"),
         ({**told(), "text_config": None}, "no text_config"),
-        ({**told(), "vision_config": {**told()["vision_config"], "lora_r": 16}}, "low-rank"),
         ({**told(), "vision_config": {**told()["vision_config"], "hidden_act": "x"}}, "quick_gelu"),
         ([], "no settings"),
     ],
@@ -101,6 +108,27 @@ def test_settings_of_another_network_are_refused(folder: Path, change: Any, said
     (folder / "config.json").write_text(json.dumps(change))
     with pytest.raises(CheckpointError, match=said):
         retriever(folder, TINY.state_dict())
+
+
+def test_adapters_are_added_to_the_weights_that_they_tune(folder: Path) -> None:
+    settings = told()
+    settings["vision_config"] |= {"lora_r": 2, "lora_alpha": 6}
+    (folder / "config.json").write_text(json.dumps(settings))
+    tuned, state = "layers.1.self_attn.q_proj", TINY.state_dict()
+    down, up = seeded(1, lambda: (torch.randn(2, 32), torch.randn(32, 2)))
+    inside = "vision_model.encoder.base_model.model."
+    wrapped = {name.replace("vision_model.encoder.", inside): one for name, one in state.items()}
+    adapters = {f"{inside}{tuned}.lora_A.default.weight": down}
+    with pytest.raises(CheckpointError, match=r"lora_A\.default\.weight\) not used"):
+        retriever(folder, wrapped | adapters)
+    adapters[f"{inside}{tuned}.lora_B.default.weight"] = up
+    built = retriever(folder, wrapped | adapters)
+    weight = f"vision_model.encoder.{tuned}.weight"
+    found = scores(built)
+    (folder / "config.json").write_text(json.dumps(told()))
+    merged = retriever(folder, {**state, weight: state[weight] + 3 * up @ down})
+    np.testing.assert_allclose(found, scores(merged), atol=1e-5)
+    assert np.abs(found - scores(retriever(folder, state))).max() > 1e-3
 
 
 def test_a_lone_file_is_taken_to_be_of_the_released_size(folder: Path) -> None:
@@ -138,14 +166,9 @@ def test_what_follows_the_end_of_a_text_does_not_count(behind: int) -> None:
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_is_near_the_whole(folder: Path, precision: Precision) -> None:
-    items = items_of_noise("image", 6)
-    scores = {}
-    for one in ("fp32", precision):
-        built = retriever(folder, TINY.state_dict(), one)
-        built.index(items)
-        ranking = built.search(QUERIES, 6)
-        scores[one] = np.take_along_axis(ranking.scores, ranking.ids.argsort(axis=1), axis=1)
-    assert 0 < np.abs(scores["fp32"] - scores[precision]).max() < 0.03
+    whole = scores(retriever(folder, TINY.state_dict()))
+    half = scores(retriever(folder, TINY.state_dict(), precision))
+    assert 0 < np.abs(whole - half).max() < 0.03
 
 
 def test_the_order_of_frames_matters() -> None:
@@ -168,6 +191,13 @@ def test_a_video_is_not_flipped_and_its_middle_is_cut_out() -> None:
     (prepared,) = videos(32, 8, [Item("a", "video", Clip(frames, np.arange(8) / 4))])
     assert prepared.shape == (8, 3, 32, 32)
     assert prepared[..., :16].min() > 1.9 and prepared[..., 16:].max() < -1.4
+
+
+def test_a_picture_of_a_thousand_times_its_height_is_prepared() -> None:
+    line = np.zeros((2, 4000, 3), np.uint8)
+    line[:, 1990:2010] = 255
+    (prepared,) = pictures(32, [Item("a", "image", line)])
+    assert prepared.shape == (1, 3, 32, 32) and prepared.min() > 1.9
 
 
 def test_the_windows_of_a_long_sound_begin_with_its_thirds() -> None:

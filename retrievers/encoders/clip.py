@@ -18,7 +18,7 @@ from torch import nn
 from datasets.base import Item
 from retrievers.base import Retriever, RetrieverSpec, Settings
 from retrievers.encoders import openclip_models
-from retrievers.encoders.openclip_models import Config, fused, released_config
+from retrievers.encoders.openclip_models import Config, as_apples_own, fused, released_config
 from retrievers.encoders.openclip_small import (
     small_clip,
     small_mobileclip,
@@ -56,7 +56,7 @@ class Towers:
     config  the configuration itself, in open_clip's form
     recipe  how a picture is prepared
     tokens  what makes rows of token numbers of texts, and ``text`` says how
-    ready   the filled network -> the one that answers
+    ready   the filled network -> the one that answers, and ``made`` says what was done to it
     """
 
     name: str
@@ -65,11 +65,13 @@ class Towers:
     tokens: Tokens = shipped_tokens
     text: str = "word pieces of CLIP in lower case, 77 tokens"
     ready: Callable[[nn.Module], nn.Module] = as_it_is
+    made: str = "as open_clip makes it"
 
     def options(self) -> dict[str, str | int | float | bool | None]:
         recipe = self.recipe
         return {
             "model": self.name,
+            "network": self.made,
             "picture": f"{recipe.side} px, {recipe.resize}, {recipe.interpolation}",
             "text": self.text,
             "score": "cosine",
@@ -166,9 +168,13 @@ OPENCLIP = _adapter(
 )
 
 # Pixels in 0 to 1 as they are: its pictures are not normalised.
-MOBILECLIP_TOWERS = _released(
-    "MobileCLIP-B",
-    PictureRecipe(224, mean=(0, 0, 0), std=(1, 1, 1), interpolation="bilinear"),
+MOBILECLIP_TOWERS = replace(
+    _released(
+        "MobileCLIP-B",
+        PictureRecipe(224, mean=(0, 0, 0), std=(1, 1, 1), interpolation="bilinear"),
+    ),
+    ready=as_apples_own,
+    made="with the padding of the authors' own package, which open_clip lacks",
 )
 MOBILECLIP_TINY = _small(MOBILECLIP_TOWERS, small_mobileclip, 224)
 MOBILECLIP = _adapter(
@@ -185,7 +191,9 @@ MOBILECLIP = _adapter(
 )
 
 MOBILECLIP2_TOWERS = replace(
-    _released("MobileCLIP2-S4", PictureRecipe(256, interpolation="bilinear")), ready=fused
+    _released("MobileCLIP2-S4", PictureRecipe(256, interpolation="bilinear")),
+    ready=fused,
+    made="with its parallel convolutions fused, as its authors ask for",
 )
 MOBILECLIP2_TINY = _small(MOBILECLIP2_TOWERS, small_mobileclip2, 128)
 MOBILECLIP2 = _adapter(

@@ -64,6 +64,20 @@ def fused(model: nn.Module) -> nn.Module:
     return one
 
 
+def as_apples_own(model: nn.Module) -> nn.Module:
+    """MobileCLIP-B as the package of its authors computes it.
+
+    timm, whose image network open_clip takes, does not pad the first convolution, which shifts
+    the patches by a pixel, and adds 1e-6 where theirs adds 1e-5 to a variance.
+    """
+    trunk: Any = model.get_submodule("visual.trunk")
+    trunk.patch_embed.backbone[0].conv.padding = (1, 1)
+    for module in trunk.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = 1e-5
+    return model
+
+
 def open_clip() -> Any:
     """The package; its import needs torchvision."""
     ensure_torchvision()

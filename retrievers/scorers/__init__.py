@@ -1,0 +1,1 @@
+"""Single towers: networks that score a text and an item together."""

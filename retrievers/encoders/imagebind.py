@@ -76,9 +76,9 @@ class ClipEnds:
 
     They last ``seconds`` each and lie at even distances from its beginning to its end; a shorter
     video is one stretch, seen again and again. The published preparation takes the first frame
-    not before a stretch and the last one not behind it. What is asked for here is as far inside
-    (``first``, ``last``, seconds) as lies nearest to those frames at 24 to 30 a second; now and
-    then it is nearer to a neighbour.
+    not before a stretch and the last one before its end. What is asked for here lies as far inside
+    (``first``, ``last``, seconds) as is nearest to those frames at 24 to 30 a second; now and then
+    it is nearer to a neighbour.
     """
 
     clips: int = 5
@@ -124,7 +124,11 @@ def clips(side: int) -> Prepare[Item]:
 
 
 def sounds(mels: int, frames: int) -> Prepare[Item]:
-    """The log-mel bands of three windows of two seconds, [3, 1, mels, frames]."""
+    """The log-mel bands of three windows of two seconds, [3, 1, mels, frames].
+
+    Each window is resampled by itself and loses its own mean. The published code resamples the
+    whole, and where windows overlap, in sounds under six seconds, takes one's mean from another.
+    """
 
     def views(items: Sequence[Item]) -> Iterator[Tensor]:
         for windows in decode_windows(items, _SOUNDS):
@@ -219,12 +223,18 @@ def adapter(config: Config) -> PretrainedAdapter:
     )
 
 
-def _open(config: Config, spec: RetrieverSpec, located: Located, settings: Settings) -> Retriever:
+def filled(config: Config, located: Located, placement: Placement) -> ImageBind:
+    """The network with all of the released weights that it needs. Raises CheckpointError."""
     with torch.device("meta"):
         network = ImageBind(config)
     load_strictly(network, read_state(located.files), located.source, renamed=renamed)
-    placement = Placement(settings.device, settings.precision)
     placement.put(network)
+    return network
+
+
+def _open(config: Config, spec: RetrieverSpec, located: Located, settings: Settings) -> Retriever:
+    placement = Placement(settings.device, settings.precision)
+    network = filled(config, located, placement)
     fingerprint = tower_fingerprint("imagebind", located, RELEASE, _PACKAGES)
     items = OnSphere(item_tower(network, config, fingerprint, placement))
     texts = text_tower(network, config, fingerprint, placement)

@@ -44,6 +44,7 @@ class System:
 
     released  sizes where the release does not say them itself
     prepare   sizes -> what makes the network's input of items
+    options   sizes -> the preparation in words
     batch     items that are encoded together
     """
 
@@ -52,7 +53,7 @@ class System:
     released: Config
     tiny: Config
     prepare: Callable[[Config], Prepare[Item]]
-    options: Mapping[str, str]
+    options: Callable[[Config], Mapping[str, str]]
     packages: tuple[str, ...] = ()
     batch: int = 32
 
@@ -67,7 +68,7 @@ class System:
 
 
 def _open(system: System, spec: RetrieverSpec, located: Located, settings: Settings) -> Retriever:
-    config = read_config(located.folder, system.modality, system.released)
+    config = _config(system, located)
     network = _filled(config, located)
     packages = _PACKAGES + system.packages
     fingerprint = tower_fingerprint(spec.name, located, system.release, packages)
@@ -81,6 +82,10 @@ def _open_tiny(system: System, spec: RetrieverSpec, seed: int) -> Retriever:
     fingerprint = f"{spec.name}-random-{seed}"
     items, texts = _towers(system, system.tiny, network, fingerprint, Placement("cpu"))
     return tiny_dual_tower(spec, items, texts, system.tiny.dim)
+
+
+def _config(system: System, located: Located) -> Config:
+    return read_config(located.folder, system.modality, system.released)
 
 
 def _filled(config: Config, located: Located) -> LanguageBind:
@@ -117,6 +122,10 @@ def _towers(
     return items, NetworkTower(tokens, network.encode_texts, f"{fingerprint}-text", placement)
 
 
+def _resizing(config: Config, interpolation: str) -> str:
+    return f"{config.height} px, shortest, {interpolation} without antialiasing"
+
+
 def _adapter(system: System) -> PretrainedAdapter:
     text = f"word pieces of CLIP in lower case, {sizes.CONTEXT} tokens"
     return PretrainedAdapter(
@@ -128,7 +137,8 @@ def _adapter(system: System) -> PretrainedAdapter:
         open=partial(_open, system),
         open_tiny=partial(_open_tiny, system),
         network=lambda: LanguageBind(system.released),
-        options={**system.options, "text": text, "score": "cosine"},
+        options={**system.options(system.released), "text": text, "score": "cosine"},
+        told=lambda located: system.options(_config(system, located)),
     )
 
 
@@ -139,7 +149,7 @@ IMAGE = _adapter(
         released=sizes.IMAGE,
         tiny=sizes.TINY_IMAGE,
         prepare=lambda config: partial(pictures, config.height),
-        options={"picture": "224 px, shortest, bicubic without antialiasing"},
+        options=lambda config: {"picture": _resizing(config, "bicubic")},
         packages=("pillow",),
     )
 )
@@ -150,9 +160,9 @@ VIDEO = _adapter(
         released=sizes.VIDEO,
         tiny=sizes.TINY_VIDEO,
         prepare=lambda config: partial(videos, config.height, config.frames),
-        options={
-            "frames": "8, evenly by number from the first to the last",
-            "picture": "224 px, shortest, bilinear without antialiasing",
+        options=lambda config: {
+            "frames": f"{config.frames}, evenly by number from the first to the last",
+            "picture": _resizing(config, "bilinear"),
         },
         packages=("av",),
         batch=8,
@@ -165,9 +175,10 @@ AUDIO = _adapter(
         released=sizes.AUDIO,
         tiny=sizes.TINY_AUDIO,
         prepare=lambda config: Spectrum(config.height, config.width).sounds,
-        options={
-            "sound": "first channel at 16 kHz, Kaldi's fbank of 112 bands in frames of 10 ms",
-            "windows": "3 of 1036 frames, where each third of the places begins; repeated to fill",
+        options=lambda config: {
+            "sound": f"first channel at 16 kHz, Kaldi's fbank of {config.height} bands",
+            "windows": f"3 of {config.width} frames of 10 ms, each where a third of the places "
+            "begins; a short sound is repeated",
         },
         packages=("soxr",),
     )

@@ -126,13 +126,20 @@ class _Told:
         return (_whole(self.path, "image_size", side),) * 2
 
     def _stack(self) -> Stack:
+        width, heads = self._size("hidden_size"), self._size("num_attention_heads")
+        epsilon = self.settings.get("layer_norm_eps", 1e-5)
+        if width % heads or not isinstance(epsilon, float):
+            raise CheckpointError(
+                f"{self.path}: a width of {width} for {heads} heads, normalised with {epsilon!r}, "
+                "is no transformer"
+            )
         return Stack(
-            width=self._size("hidden_size"),
+            width=width,
             inner=self._size("intermediate_size"),
             layers=self._size("num_hidden_layers"),
-            heads=self._size("num_attention_heads"),
+            heads=heads,
             activation=self._activation(),
-            epsilon=float(self.settings.get("layer_norm_eps", 1e-5)),
+            epsilon=epsilon,
         )
 
     def _adapters(self) -> float:

@@ -100,6 +100,7 @@ def test_weights_that_do_not_fit_are_refused(
         (told(modality="Video"), "LanguageBindVideo"),
         ({**told(), "projection_dim": "many"}, "projection_dim is 'many'"),
         ({**told(), "text_config": None}, "no text_config"),
+        ({**told(), "text_config": {**told()["text_config"], "num_attention_heads": 3}}, "3 heads"),
         ({**told(), "vision_config": {**told()["vision_config"], "hidden_act": "x"}}, "quick_gelu"),
         ([], "no settings"),
     ],
@@ -232,7 +233,7 @@ def test_sizes_are_those_of_the_release(folder: Path) -> None:
     settings = told()
     settings["vision_config"]["image_size"] = [32, 32]
     (folder / "config.json").write_text(json.dumps(settings))
-    retriever(folder, TINY.state_dict())
+    assert retriever(folder, TINY.state_dict()).spec.options["picture"].startswith("32 px")
     larger = replace(TINY_IMAGE, height=40, width=40)
     (folder / "config.json").write_text(json.dumps(told(larger)))
     with pytest.raises(CheckpointError, match=r"position_embedding\.weight\) of another shape"):

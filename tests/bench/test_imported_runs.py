@@ -62,10 +62,10 @@ def test_scores_from_elsewhere_become_a_row(tmp_path: Path, manifest: Path) -> N
     status, shown, cells = measured(
         tmp_path,
         *("--manifest", str(manifest), "--annotations-only"),
-        *("--imported", f"cap4video={folder},my-own={folder}"),
+        *("--imported", f"clip={folder},my-own={folder}"),
     )
     assert status == 0, shown
-    assert set(cells) == {"cap4video", "my-own"}
+    assert set(cells) == {"clip", "my-own"}
     for cell in cells.values():
         assert cell.metrics["R@1"].value == pytest.approx(0.8)
         assert cell.metrics["R@5"].value == 1

@@ -124,7 +124,7 @@ def test_what_is_stored_is_reused_and_what_failed_runs_again(
     assert planned.exit_code == 0
     assert flat(planned.output).count("is stored, would be reused") == 1
     assert flat(planned.output).count("would run") == 3
-    assert "skip: The toy is in the wash." in flat(planned.output)
+    assert "WASHED on toys. The toy is in the wash." in flat(planned.output)
     assert ResultStore(tmp_path / "results").cells() == first
 
     (tmp_path / "mended").touch()
@@ -322,7 +322,7 @@ def test_the_list_shows_what_there_is(tmp_path: Path) -> None:
     assert ended.exit_code == 0
     for name in ("tiny-dual", "aligned", "cart", "generative", "flickr30k-mini", "mscoco"):
         assert name in ended.output
-    assert "--checkpoint image=" in ended.output
+    assert "--checkpoint aligned.image=" in ended.output
     assert "mscoco:5k" in ended.output
     assert "Drawn on first use" in flat(ended.output) or "is drawn on first use" in ended.output
     assert not list(tmp_path.iterdir())

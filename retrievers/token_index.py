@@ -14,8 +14,8 @@ from retrievers.base import Cost, FloatArray, Ranking
 from retrievers.indexes import best_columns, merged, whole_tiles
 
 _QUERIES_AT_ONCE = 16
-# Numbers of the block of similarities: 128 MiB in float32.
-_BLOCK = 1 << 25
+# Numbers of a block of similarities: 64 MiB in float32.
+_BLOCK = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class TokenIndex:
 
     compare  (queries, stored) -> scores [queries, stored]
 
-    Memory beside what is stored is bounded by a block of similarities (128 MiB), or by those of
-    16 things by 16 where that is more. Of equal scores the lower row comes first.
+    Memory beside what is stored is bounded by a few blocks of similarities of 64 MiB, or of 16
+    things by 16 where that is more. Of equal scores the lower row comes first.
     """
 
     def __init__(self, compare: Interaction, device: str = "cpu") -> None:

@@ -74,6 +74,9 @@ def test_both_layouts_of_the_weights_answer_alike(tmp_path: Path) -> None:
     on_the_hub = answers(write(tmp_path / "hub", lavis_state(), in_lavis=False).parent)
     np.testing.assert_array_equal(in_lavis.ids, on_the_hub.ids)
     np.testing.assert_array_equal(in_lavis.scores, on_the_hub.scores)
+    pickled = write(tmp_path / "pickled", lavis_state()).rename(tmp_path / "pickled/unused.pth")
+    torch.save(hub_layout(lavis_state()), pickled.with_name("pytorch_model.bin"))
+    np.testing.assert_array_equal(answers(pickled.parent).scores, in_lavis.scores)
 
 
 def test_a_frozen_vision_tower_is_read_from_its_own_file(tmp_path: Path) -> None:
@@ -154,6 +157,15 @@ def test_the_row_tells_its_pictures_and_its_depth(tmp_path: Path) -> None:
     )
     assert BLIP2.describe(settings(source, depth="all")).options["depth"] == "all"
     assert BLIP2.describe(settings(source, depth=2)).options["depth"] == 2
+
+
+def test_without_a_configuration_the_weights_tell_how_large_pictures_are(tmp_path: Path) -> None:
+    source = write(tmp_path, lavis_state())
+    (tmp_path / "config.json").unlink()
+    assert str(BLIP2.describe(settings(source)).options["picture"]).startswith("42 px")
+    write(tmp_path, without("visual_encoder.pos_embed")(lavis_state()))
+    (tmp_path / "config.json").unlink()
+    assert str(BLIP2.describe(settings(source)).options["picture"]).startswith("224 px")
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

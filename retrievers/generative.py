@@ -8,19 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from cart.captions import Captioned, Captioner, NeighbourCaptioner
+from cart.captions import Captioner, NeighbourCaptioner
 from cart.cart import Cart
 from cart.config import CartConfig, IdentifierConfig, ModelConfig, TrainConfig
 from cart.saving import load, save
 from datasets.base import Item, Pairs
+from retrievers import item_embeddings
 from retrievers.base import (
-    Adapter,
     Availability,
     Cost,
     Encoder,
-    FloatArray,
     IndexStats,
     IntArray,
     Ranking,
@@ -54,7 +51,8 @@ class Generative:
         """Fit the encoder where it can be, then the identifiers and the model."""
         seconds = {f"encoder_{k}": v for k, v in self._encoder.fit(train, validation).items()}
         clock = time.perf_counter()
-        captioned, chosen_on = self._captioned(train), self._captioned(validation)
+        captioned = item_embeddings.captioned(self._encoder, train)
+        chosen_on = item_embeddings.captioned(self._encoder, validation)
         seconds["encode"] = time.perf_counter() - clock
         captions = self._cart.config.captions
         self._captioner = NeighbourCaptioner(captioned, captions) if captions else None
@@ -122,27 +120,16 @@ class Generative:
         self._ids = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
         self._captioner = None
 
-    def _captioned(self, pairs: Pairs) -> Captioned:
-        if not pairs.items:
-            empty: FloatArray = np.zeros((0, self._encoder.dim), np.float32)
-            return Captioned(empty, (), (), empty)
-        return Captioned(
-            self._encoder.encode_items(pairs.items),
-            pairs.captions,
-            pairs.rows,
-            self._encoder.encode_texts(pairs.captions),
-        )
-
 
 class CartAdapter:
     """Builds CART over the towers that are named, or over the small towers trained here."""
 
     def availability(self, settings: Settings) -> Availability:
-        return _encoder_adapter(settings).availability(settings)
+        return item_embeddings.adapter(settings).availability(settings)
 
     def describe(self, settings: Settings) -> RetrieverSpec:
         """Raises WeightsAbsent where a named tower is not there."""
-        towers = _encoder_adapter(settings).describe(settings)
+        towers = item_embeddings.adapter(settings).describe(settings)
         return _spec(towers, CartConfig())
 
     def build(self, settings: Settings) -> Retriever:
@@ -156,15 +143,11 @@ class CartAdapter:
             checkpoints=settings.cache / "cart",
             monitor=bars.step,
         )
-        return Generative(spec, _encoder(settings), cart, bars)
+        return Generative(spec, item_embeddings.encoder(settings), cart, bars)
 
     def tiny(self, seed: int) -> Retriever:
-        from retrievers.encoders.tiny_dual import TinyDualAdapter, tiny_config
-        from retrievers.encoders.tiny_encoder import TinyDualEncoder
-
-        encoder = TinyDualEncoder(tiny_config(), seed, "cpu", cache=None)
-        spec = _spec(TinyDualAdapter().tiny(seed).spec, TINY)
-        return Generative(replace(spec, weights="random"), encoder, Cart(TINY, seed))
+        spec = replace(_spec(item_embeddings.tiny_spec(seed), TINY), weights="random")
+        return Generative(spec, item_embeddings.tiny_encoder(seed), Cart(TINY, seed))
 
 
 TINY = CartConfig(
@@ -178,33 +161,8 @@ TINY = CartConfig(
 )
 
 
-def _named_towers(settings: Settings) -> bool:
-    return any(settings.checkpoint.get(role) for role in ("image", "text"))
-
-
-def _encoder_adapter(settings: Settings) -> Adapter:
-    if _named_towers(settings):
-        from retrievers.encoders.aligned import AlignedAdapter
-
-        return AlignedAdapter()
-    from retrievers.encoders.tiny_dual import TinyDualAdapter
-
-    return TinyDualAdapter()
-
-
-def _encoder(settings: Settings) -> Encoder:
-    if _named_towers(settings):
-        from retrievers.encoders.aligned import AlignedEncoder
-
-        return AlignedEncoder.from_settings(settings)
-    from retrievers.encoders.tiny_encoder import TinyDualEncoder
-
-    return TinyDualEncoder.from_settings(settings)
-
-
 def _spec(towers: RetrieverSpec, config: CartConfig) -> RetrieverSpec:
     """CART's spec over an encoder's: what decides the embeddings decides the identifiers."""
-    of_encoder = {f"encoder.{name}": value for name, value in towers.options.items()}
     return RetrieverSpec(
         name="cart",
         paradigm="generative",
@@ -214,8 +172,7 @@ def _spec(towers: RetrieverSpec, config: CartConfig) -> RetrieverSpec:
         checkpoint=towers.checkpoint,
         revision=towers.revision,
         options={
-            "encoder": towers.name,
-            **of_encoder,
+            **item_embeddings.options(towers),
             **config.flat(),
             "transductive": config.captions is not None,
         },

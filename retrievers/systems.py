@@ -185,14 +185,33 @@ ENTRIES = (
         target="retrievers.encoders.internvl:INTERNVL_G",
         paradigm="dual tower",
         modalities=("image",),
-        summary="InternVL-G 14B, zero-shot, cosine of two vectors; the language head is left out",
+        summary="InternVL-G 14B, cosine of two vectors, though the paper calls it a single tower",
         licence="MIT",
         checkpoint_roles={"model": "hub id or folder of InternVL-14B-224px"},
         parameters=13_630_355_968,
         published=PublishedRow(
             "InternVL-G",
             made_of={"": ("OpenGVLab/InternVL-14B-224px",)},
-            differs={"": "stands among the single towers, though InternVL-G compares two vectors"},
+        ),
+    ),
+    Entry(
+        name="one-peace",
+        target="retrievers.encoders.one_peace:ONE_PEACE",
+        paradigm="dual tower",
+        modalities=("image", "audio"),
+        summary="ONE-PEACE 4B, one transformer for all modalities, cosine of two vectors",
+        licence="Apache-2.0",
+        checkpoint_roles={
+            "model": "one-peace.pt or a file fine-tuned for retrieval, its vocabulary beside it"
+        },
+        parameters=3_884_739_008,
+        published=PublishedRow(
+            "ONE-PEACE(Pretrained)",
+            made_of={
+                "": ("one-peace.pt",),
+                "clotho": ("finetune_al_retrieval.pt",),
+                "audiocaps": ("finetune_al_retrieval.pt",),
+            },
         ),
     ),
     Entry(

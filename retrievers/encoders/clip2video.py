@@ -25,11 +25,11 @@ from retrievers.encoders.clip_frames import (
     PACKAGES,
     FrameRecipe,
     only_file,
-    token_rows,
     video_towers,
 )
 from retrievers.encoders.openclip_models import Config, released_config
 from retrievers.encoders.openclip_small import small_clip
+from retrievers.encoders.openclip_tokens import clip_tokens
 from retrievers.encoders.pictures import PictureRecipe
 from retrievers.encoders.towers import Placement, dual_tower, tiny_dual_tower, tower_fingerprint
 from retrievers.pretrained import PretrainedAdapter
@@ -69,7 +69,7 @@ def opened(form: Form, spec: RetrieverSpec, located: Located, settings: Settings
     load_strictly(network, state, located.source)
     placement = Placement(settings.device, settings.precision)
     fingerprint = tower_fingerprint(spec.name, located, RELEASE, PACKAGES)
-    items, texts = video_towers(network, form.frames, token_rows(_LENGTH), fingerprint, placement)
+    items, texts = video_towers(network, form.frames, clip_tokens(_LENGTH), fingerprint, placement)
     return dual_tower(spec, items, texts, form.dim, settings)
 
 
@@ -77,7 +77,7 @@ def opened_tiny(form: Form, spec: RetrieverSpec, seed: int) -> Retriever:
     """The dual tower with random weights."""
     network: nn.Module = seeded(seed, form.network)
     fingerprint, placement = f"{spec.name}-random-{seed}", Placement("cpu")
-    items, texts = video_towers(network, form.frames, token_rows(_LENGTH), fingerprint, placement)
+    items, texts = video_towers(network, form.frames, clip_tokens(_LENGTH), fingerprint, placement)
     return tiny_dual_tower(spec, items, texts, form.dim)
 
 

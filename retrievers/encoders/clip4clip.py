@@ -34,13 +34,13 @@ from retrievers.encoders.clip_frames import (
     mean_of_shown,
     only_file,
     shown,
-    token_rows,
     token_vectors,
     vectors_at_end,
     video_towers,
 )
 from retrievers.encoders.openclip_models import Config, released_config
 from retrievers.encoders.openclip_small import small_clip
+from retrievers.encoders.openclip_tokens import clip_tokens
 from retrievers.encoders.opencv_bilinear import resized
 from retrievers.encoders.pictures import PictureRecipe
 from retrievers.encoders.towers import Placement, dual_tower, tiny_dual_tower, tower_fingerprint
@@ -192,7 +192,7 @@ def small_form(config: Callable[[], Config]) -> Form:
 
 
 def _towers(network: nn.Module, recipe: Recipe, fingerprint: str, placement: Placement) -> Any:
-    rows = token_rows(recipe.length)
+    rows = clip_tokens(recipe.length)
     return video_towers(network, recipe.frames, rows, fingerprint, placement)
 
 

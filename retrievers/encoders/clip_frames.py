@@ -90,16 +90,6 @@ def vectors_at_end(vectors: Tensor, tokens: Tensor) -> Tensor:
     return vectors[torch.arange(len(tokens), device=tokens.device), tokens.argmax(dim=1)]
 
 
-def token_rows(length: int) -> Prepare[str]:
-    """CLIP's word pieces in lower case: rows of ``length`` numbers, a longer text cut."""
-
-    def rows(texts: Sequence[str]) -> Iterator[Tensor]:
-        tokenize = openclip_models.open_clip().tokenize
-        return (tokenize([text], length)[0] for text in texts)
-
-    return rows
-
-
 class FrameTransformer(nn.Module):
     """Layers of CLIP's kind in which each vector looks at those that are shown."""
 

@@ -156,7 +156,7 @@ class ToyAdapter:
         return self.make(self._spec(self.name), self.scorer, self.on_fit)
 
     def _spec(self, name: str) -> RetrieverSpec:
-        return RetrieverSpec(name, "dual tower", self.modalities, "random", "Apache-2.0")
+        return RetrieverSpec(name, "dual tower", self.modalities, "trained here", "Apache-2.0")
 
 
 LEXICAL = ToyAdapter("lexical", make=ToyThatExplains)

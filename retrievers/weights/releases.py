@@ -198,7 +198,10 @@ def _fetched(repository: str, release: Release) -> Located:
     )
 
     try:
-        folder = snapshot_download(repository, allow_patterns=release.patterns)
+        for weights in _either(release.needs[0]):
+            folder = snapshot_download(repository, allow_patterns=[weights, *release.beside])
+            if any(Path(folder).glob(weights)):
+                break
     except (
         HfHubHTTPError,
         HFValidationError,

@@ -121,6 +121,26 @@ def test_no_pickle_is_ever_asked_of_the_hub(
     assert not any(pattern.endswith((".bin", ".pt", ".pkl", "*")) for pattern in patterns)
 
 
+@pytest.mark.parametrize(("there", "fetches"), [("a.safetensors", 1), ("b.bin", 2)])
+def test_a_second_form_of_the_weights_is_fetched_where_the_first_is_lacking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str, fetches: int
+) -> None:
+    fetched: list[list[str]] = []
+
+    def give(source: str, *, allow_patterns: list[str], local_files_only: bool = False) -> str:
+        if local_files_only:
+            raise LocalEntryNotFoundError(f"no {source} here")
+        fetched.append(allow_patterns)
+        if there in allow_patterns:
+            (tmp_path / there).write_bytes(b"weights")
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", give)
+    release = releases.Release(needs=("a.safetensors|b.bin",))
+    assert releases.locate("owner/name", release).files == (tmp_path / there,)
+    assert fetched == [["a.safetensors"], ["b.bin"]][:fetches]
+
+
 def test_the_fingerprint_follows_what_is_read_and_nothing_else(tmp_path: Path) -> None:
     one, two = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "two")
     assert fingerprint(one) == fingerprint(two)

@@ -63,10 +63,9 @@ def mmaction_picture(pixels: ByteArray, side: int = 224, short: int = 256) -> Te
     """
     scale = short / min(pixels.shape[:2])
     height, width = (int(size * scale + 0.5) for size in pixels.shape[:2])
-    whole = resized(pixels, height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    centre = torch.from_numpy(whole[top : top + side, left : left + side])
-    return (centre.permute(2, 0, 1).float() - _MEAN) / _STD
+    centre = resized(pixels, height, width, (slice(top, top + side), slice(left, left + side)))
+    return (torch.from_numpy(centre).permute(2, 0, 1).float() - _MEAN) / _STD
 
 
 @dataclass(frozen=True)

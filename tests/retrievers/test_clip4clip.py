@@ -163,3 +163,5 @@ def test_resized_as_opencv_by_hand() -> None:
     assert np.array_equal(resized(tile, 8, 6), tile)
     blocks = tile.reshape(4, 2, 3, 2, 3).astype(int)
     assert np.array_equal(resized(tile, 4, 3), (blocks.sum(axis=(1, 3)) + 2) // 4)
+    part = slice(3, 9), slice(2, 5)
+    assert np.array_equal(resized(tile, 11, 13, part), resized(tile, 11, 13)[part])

@@ -20,7 +20,7 @@ from bench.left_out import grouped
 from bench.plan import Planned
 from bench.request import Request, make_plan, restrictions, run_options
 from bench.runner import Outcome, left_out_of, run, skipped
-from bench.selection import UsageError
+from bench.selection import UsageError, split_names
 from bench.store import ResultStore
 from bench.summary import rows_of
 from datasets.base import DatasetError
@@ -114,7 +114,12 @@ def accuracy(
         ),
     ] = False,
     show_list: Annotated[
-        bool, typer.Option("--list", help="Show the retrievers and datasets with their state.")
+        bool,
+        typer.Option(
+            "--list",
+            help="Show the retrievers and datasets with their state; with --retriever all that is "
+            "known of those.",
+        ),
     ] = False,
     dataset: Annotated[
         str,
@@ -256,7 +261,8 @@ def accuracy(
     """
     try:
         if show_list:
-            out.print(listing.choices(data_root, cache))
+            names = split_names(retriever)
+            out.print(listing.facts(names, cache) if names else listing.choices(data_root, cache))
             return
         if not (everything or dataset or retriever or manifest or imported):
             raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -15,11 +16,17 @@ from retrievers.entry import Entry
 
 
 def choices(data_root: Path | None, cache: Path) -> RenderableType:
-    """Every name that --retriever and --dataset take."""
+    """Every name that --retriever and --dataset take, some lines each."""
     settings = Settings(seed=0, device="cpu", cache=cache)
-    systems = [(name, _retriever(name, settings)) for name in retrievers.names()]
+    systems = [(name, _in_short(name, settings)) for name in retrievers.names()]
     sets = [(name, _dataset(name, data_root)) for name in datasets.names()]
     return Group(terminal.choices("Retrievers", systems), terminal.choices("Datasets", sets))
+
+
+def facts(names: Sequence[str], cache: Path) -> RenderableType:
+    """All that is known of some retrievers."""
+    settings = Settings(seed=0, device="cpu", cache=cache)
+    return terminal.choices("Retrievers", [(name, _in_full(name, settings)) for name in names])
 
 
 def _dataset(name: str, data_root: Path | None) -> tuple[str, ...]:
@@ -33,18 +40,39 @@ def _dataset(name: str, data_root: Path | None) -> tuple[str, ...]:
     )
 
 
-def _retriever(name: str, settings: Settings) -> tuple[str, ...]:
+def _in_short(name: str, settings: Settings) -> tuple[str, ...]:
     entry = retrievers.entry(name)
-    sizes = f"; {entry.parameters / 1e6:,.1f}M parameters" if entry.parameters else ""
-    restriction = f" ({entry.restriction})" if entry.restriction else ""
+    return (_kind(entry), _licence(entry), _published_figures(entry), _state(name, settings))
+
+
+def _in_full(name: str, settings: Settings) -> tuple[str, ...]:
+    entry = retrievers.entry(name)
     return (
-        f"{entry.paradigm}; ranks {', '.join(entry.modalities)}{sizes}",
+        _kind(entry),
         entry.summary,
-        f"Licence: {entry.licence}{restriction}",
+        _licence(entry),
         _published(entry),
         *(f"--checkpoint {name}.{role}=: {what}" for role, what in entry.checkpoint_roles.items()),
         _state(name, settings),
     )
+
+
+def _kind(entry: Entry) -> str:
+    sizes = f"; {entry.parameters / 1e6:,.1f}M parameters" if entry.parameters else ""
+    return f"{entry.paradigm}; {', '.join(entry.modalities)}{sizes}"
+
+
+def _licence(entry: Entry) -> str:
+    restriction = f" ({entry.restriction})" if entry.restriction else ""
+    return f"Licence: {entry.licence}{restriction}"
+
+
+def _published_figures(entry: Entry) -> str:
+    if entry.published is None:
+        return ""
+    found = published.figures(entry.published.system, entry.published.setting)
+    told = ", ".join(f"{name} {each.percent['R@1']:.1f}" for name, each in found.items())
+    return f"Published R@1: {told}"
 
 
 def _published(entry: Entry) -> str:
@@ -56,8 +84,10 @@ def _published(entry: Entry) -> str:
     for dataset, found in published.figures(row.system, row.setting).items():
         weights = row.made_of.get(dataset, row.made_of.get("", ()))
         of = f" of {weights[0]}" if weights else ""
-        told.append(f"{dataset} R@1 {found.percent['R@1']:.1f}{of}")
-    return f"Published ({row.system}): {', '.join(told)}."
+        differs = row.differs.get(dataset, row.differs.get("", ""))
+        remark = f"; it {differs}" if differs else ""
+        told.append(f"{dataset} R@1 {found.percent['R@1']:.1f}{of} ({found.source}{remark})")
+    return f"Published as {row.system}: {', '.join(told)}."
 
 
 def _state(name: str, settings: Settings) -> str:

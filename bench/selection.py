@@ -71,7 +71,7 @@ def parse_checkpoints(text: str, retrievers: Sequence[str]) -> Mapping[str, Mapp
     """retriever -> role -> value, from "role=VALUE,retriever.role=VALUE,retriever=VALUE".
 
     A role without a retriever goes to every retriever of the run that has it; a retriever without
-    a role has one alone.
+    a role means its model, or the one role that it has.
     Raises UsageError where no retriever of the run has the role.
     """
     found: dict[str, dict[str, str]] = {name: {} for name in retrievers}
@@ -94,7 +94,7 @@ def _takers(target: str, retrievers: Sequence[str]) -> list[tuple[str, str]]:
         (name, role)
         for name, each in roles.items()
         for role in each
-        if target in (role, f"{name}.{role}") or (target == name and len(each) == 1)
+        if target in (role, f"{name}.{role}") or (target == name and role == _own_role(each))
     ]
     if not takers:
         raise UsageError(
@@ -102,6 +102,11 @@ def _takers(target: str, retrievers: Sequence[str]) -> list[tuple[str, str]]:
             f"{_did_you_mean(target, known)}"
         )
     return takers
+
+
+def _own_role(roles: Sequence[str]) -> str:
+    """The role that a retriever's name alone stands for, "" where it has several alike."""
+    return "model" if "model" in roles else roles[0] if len(roles) == 1 else ""
 
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from retrievers.weights.releases import Located, Release
 if TYPE_CHECKING:
     from torch import nn
 
-# The role under which every system takes its weights: --checkpoint clip.model=...
+# The role under which every system takes its weights: --checkpoint clip=... or clip.model=...
 ROLE = "model"
 
 Options = Mapping[str, str | int | float | bool | None]
@@ -46,9 +46,7 @@ class PretrainedAdapter:
 
     def availability(self, settings: Settings) -> Availability:
         source = settings.checkpoint.get(ROLE)
-        state = releases.availability(
-            f"the weights of {self.name}", source, self.release, f"{self.name}.{ROLE}"
-        )
+        state = releases.availability("its weights", source, self.release, self.name)
         return replace(state, sentence=_sentence(state.sentence))
 
     def describe(self, settings: Settings) -> RetrieverSpec:

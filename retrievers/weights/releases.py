@@ -115,11 +115,11 @@ def locate(source: str, release: Release) -> Located:
 
 
 def _how_to_name(label: str, release: Release, option: str) -> str:
-    ways = [f"--checkpoint {option}=FILE_OR_FOLDER"]
+    way = f"--checkpoint {option}=HUB_ID_OR_PATH"
     if release.hub:
-        ways.insert(0, f"--checkpoint {option}={DEFAULT} fetches {release.hub}")
+        way = f"{way}, where {option}={DEFAULT} fetches {release.hub}"
     told = f". {release.obtain}" if release.obtain else ""
-    return f"name {label}: {', or '.join(ways)}{told}".rstrip(".")
+    return f"name {label}: {way}{told}".rstrip(".")
 
 
 def _is_hub_id(source: str) -> bool:

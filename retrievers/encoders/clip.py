@@ -18,6 +18,7 @@ from torch import nn
 from datasets.base import Item
 from retrievers.base import Retriever, RetrieverSpec, Settings
 from retrievers.encoders import openclip_models
+from retrievers.encoders.openclip_activation import check_activation
 from retrievers.encoders.openclip_models import Config, as_apples_own, fused, released_config
 from retrievers.encoders.openclip_small import (
     small_clip,
@@ -38,8 +39,9 @@ from retrievers.pretrained import PretrainedAdapter
 from retrievers.weights.releases import Located, Release
 from retrievers.weights.states import read_state
 
-# Both are what open_clip writes; some releases hold one of them alone.
+# As open_clip writes a release: some hold only one of the two.
 _WEIGHTS = "open_clip_model.safetensors|open_clip_pytorch_model.bin"
+_CONFIG = ("open_clip_config.json",)
 # Between them they make the networks, prepare the pictures and split the texts.
 _PACKAGES = ("open_clip_torch", "timm", "torchvision", "pillow", "ftfy", "tokenizers")
 
@@ -82,6 +84,7 @@ def open_towers(
     towers: Towers, located: Located, fingerprint: str, placement: Placement
 ) -> tuple[NetworkTower[Item], NetworkTower[str]]:
     """The tower of items and that of texts, filled. Raises CheckpointError."""
+    check_activation(towers.config(), located)
     state = read_state(located.files)
     network = openclip_models.filled_network(towers.config(), state, located.source)
     return _pair(towers, network, located.folder, fingerprint, placement)
@@ -139,8 +142,7 @@ def _released(architecture: str, recipe: PictureRecipe) -> Towers:
 
 
 def _small(towers: Towers, config: Callable[[], Config], side: int) -> Towers:
-    recipe = replace(towers.recipe, side=side)
-    return replace(towers, name=f"small {towers.name}", config=config, recipe=recipe)
+    return replace(towers, config=config, recipe=replace(towers.recipe, side=side))
 
 
 CLIP_TOWERS = _released("ViT-B-32-quickgelu", PictureRecipe(224))
@@ -149,9 +151,10 @@ CLIP = _adapter(
     "clip",
     "MIT",
     Release(
-        needs=(_WEIGHTS,),
+        needs=("open_clip_model.safetensors|model.safetensors",),
+        reads=(*_CONFIG, "config.json"),
         hub="timm/vit_base_patch32_clip_224.openai",
-        obtain="A file of openai/clip-vit-base-patch32 in safetensors is read as well (0.6 GB).",
+        obtain="openai/clip-vit-base-patch32 in safetensors is read as well (0.6 GB).",
     ),
     CLIP_TOWERS,
     CLIP_TINY,
@@ -162,7 +165,7 @@ OPENCLIP_TINY = _small(OPENCLIP_TOWERS, partial(small_clip, quick_gelu=False), 3
 OPENCLIP = _adapter(
     "openclip",
     "MIT",
-    Release(needs=(_WEIGHTS,), hub="laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
+    Release(needs=(_WEIGHTS,), reads=_CONFIG, hub="laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
     OPENCLIP_TOWERS,
     OPENCLIP_TINY,
 )
@@ -182,6 +185,7 @@ MOBILECLIP = _adapter(
     "Apple Machine Learning Research Model License",
     Release(
         needs=(_WEIGHTS,),
+        reads=_CONFIG,
         hub="apple/MobileCLIP-B-OpenCLIP",
         obtain="B (LT) is apple/MobileCLIP-B-LT-OpenCLIP; mobileclip_b.pt and mobileclip_blt.pt "
         "of the authors' own package are read as well (0.6 GB).",
@@ -199,7 +203,7 @@ MOBILECLIP2_TINY = _small(MOBILECLIP2_TOWERS, small_mobileclip2, 128)
 MOBILECLIP2 = _adapter(
     "mobileclip2",
     "Apple Machine Learning Research Model License",
-    Release(needs=(_WEIGHTS,), hub="timm/MobileCLIP2-S4-OpenCLIP"),
+    Release(needs=(_WEIGHTS,), reads=_CONFIG, hub="timm/MobileCLIP2-S4-OpenCLIP"),
     MOBILECLIP2_TOWERS,
     MOBILECLIP2_TINY,
 )
@@ -216,7 +220,7 @@ SIGLIP2_TINY = _small(replace(SIGLIP2_TOWERS, tokens=byte_tokens), small_siglip2
 SIGLIP2 = _adapter(
     "siglip2",
     "Apache-2.0",
-    Release(needs=(_WEIGHTS, "tokenizer.json"), hub="timm/ViT-B-16-SigLIP2"),
+    Release(needs=(_WEIGHTS, "tokenizer.json"), reads=_CONFIG, hub="timm/ViT-B-16-SigLIP2"),
     SIGLIP2_TOWERS,
     SIGLIP2_TINY,
 )

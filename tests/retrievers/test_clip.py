@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -108,6 +109,25 @@ def test_weights_of_another_system_are_refused(name: str, tmp_path: Path) -> Non
     other = "mobileclip2" if name == "siglip2" else "siglip2"
     source = release(tmp_path / "release", SYSTEMS[other][1])
     with pytest.raises(CheckpointError, match="not a checkpoint of this model"):
+        build(name, source, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "told"),
+    [
+        ("clip", "open_clip_config.json", {"model_cfg": {"embed_dim": 24}}),
+        ("openclip", "open_clip_config.json", {"model_cfg": {"quick_gelu": True}}),
+        ("clip", "config.json", {"vision_config": {"hidden_act": "gelu"}}),
+    ],
+)
+def test_weights_trained_with_another_activation_are_refused(
+    name: str, file: str, told: dict[str, Any], tmp_path: Path
+) -> None:
+    """They would fit: nothing but the vectors would be wrong."""
+    source = release(tmp_path / "release", SYSTEMS[name][1])
+    build(name, source, tmp_path)
+    (tmp_path / "release" / file).write_text(json.dumps(told))
+    with pytest.raises(CheckpointError, match="it is of another system"):
         build(name, source, tmp_path)
 
 

@@ -215,6 +215,7 @@ SIGLIP2_TOWERS = replace(
     ),
     tokens=siglip2_tokens,
     text="word pieces of Gemma, in lower case without punctuation, 64 tokens",
+    made="as open_clip makes it, with the exact GELU in its image network",
 )
 SIGLIP2_TINY = _small(replace(SIGLIP2_TOWERS, tokens=byte_tokens), small_siglip2, 32)
 SIGLIP2 = _adapter(

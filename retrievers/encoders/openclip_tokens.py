@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -18,6 +20,7 @@ from retrievers.weights.report import CheckpointError
 # (folder of the release, configuration of the text network) -> rows of token numbers
 Tokens = Callable[[Path, Config], Prepare[str]]
 
+_LONGEST = 1024
 _PAD, _END = "<pad>", "<eos>"
 
 
@@ -25,14 +28,34 @@ def clip_tokens(length: int = 77) -> Prepare[str]:
     """CLIP's word pieces in lower case, between a token that begins a text and one that ends it.
 
     They come with open_clip. A text of more than ``length`` tokens is cut, and its last token is
-    still that of the end.
+    still that of the end. What is cut is not looked at, so that a hostile text costs little: of a
+    word of more than 1024 bytes only these are split, in a time that grows with their square.
     """
 
     def rows(texts: Sequence[str]) -> Iterator[Tensor]:
-        tokenize = open_clip().tokenize
-        return (tokenize([one], length)[0] for one in texts)
+        pieces = _clip_pieces()
+        return (_clip_row(pieces, one, length) for one in texts)
 
     return rows
+
+
+def _clip_row(pieces: Any, text: str, length: int) -> Tensor:
+    """[length], zeros behind the end."""
+    found = [pieces.sot_token_id]
+    for word in pieces.pat.finditer(pieces.clean_fn(text)):
+        if len(found) >= length:
+            break
+        letters = "".join(pieces.byte_encoder[one] for one in word.group().encode()[:_LONGEST])
+        found += [pieces.encoder[piece] for piece in pieces.bpe(letters).split(" ")]
+    row = torch.zeros(length, dtype=torch.long)
+    kept = [*found[: length - 1], pieces.eot_token_id]
+    row[: len(kept)] = torch.tensor(kept)
+    return row
+
+
+@cache
+def _clip_pieces() -> Any:
+    return open_clip().tokenizer.SimpleTokenizer()
 
 
 def shipped_tokens(folder: Path, text: Config) -> Prepare[str]:

@@ -21,12 +21,17 @@ from torch import Tensor, nn
 from datasets.base import Item
 from retrievers import registry
 from retrievers.base import Precision, Settings, WeightsAbsent
-from retrievers.conformance_data import QUERIES, items_of_noise
+from retrievers.conformance_data import QUERIES, STRANGE, items_of_noise
 from retrievers.encoders import clip
 from retrievers.encoders.clip import Towers
 from retrievers.encoders.openclip_layouts import from_transformers
-from retrievers.encoders.openclip_models import empty_network, random_network, released_config
-from retrievers.encoders.openclip_tokens import byte_vocabulary, siglip2_tokens
+from retrievers.encoders.openclip_models import (
+    empty_network,
+    open_clip,
+    random_network,
+    released_config,
+)
+from retrievers.encoders.openclip_tokens import byte_vocabulary, clip_tokens, siglip2_tokens
 from retrievers.encoders.pictures import PictureRecipe
 from retrievers.encoders.towers import Placement, unit
 from retrievers.pretrained import PretrainedAdapter
@@ -154,6 +159,26 @@ def test_a_text_is_cut_behind_what_the_model_reads() -> None:
     whole, cut, shorter = (retriever.search(["dog " * count], 3).scores for count in (500, 75, 74))
     np.testing.assert_array_equal(whole, cut)
     assert not np.array_equal(cut, shorter)
+
+
+@pytest.mark.parametrize("length", [77, 32])
+def test_token_numbers_are_those_of_open_clip(length: int) -> None:
+    long = [
+        "a &amp;amp; b's cafe\u0301 " * 30,
+        "x" * 76,
+        "dog " * 76,
+        "dog " * 75,
+        "<end_of_text> a",
+    ]
+    texts = [*QUERIES, *STRANGE, *long, "", "\ud800"]
+    found = torch.stack(list(clip_tokens(length)(texts)))
+    assert torch.equal(found, open_clip().tokenize(texts, length))
+
+
+def test_a_hostile_word_is_cut_before_it_is_split() -> None:
+    letters = "".join(np.random.default_rng(0).choice(list("abcdefghijklmnop"), 200_000))
+    whole, cut = clip_tokens()([letters, letters[:1024]])
+    assert torch.equal(whole, cut)
 
 
 def test_the_weights_of_transformers_give_what_transformers_gives(tmp_path: Path) -> None:

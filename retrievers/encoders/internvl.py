@@ -72,7 +72,7 @@ RELEASE = Release(
     hub="OpenGVLab/InternVL-14B-224px",
     obtain="The release is 28 GB; in fp32 it takes twice that in memory.",
 )
-# Our names -> those of config.json, and what holds where it says nothing.
+# Our names -> those of config.json; where it says nothing, the size is the full one's.
 _SIGHT = {
     "side": "image_size",
     "patch": "patch_size",
@@ -90,14 +90,9 @@ _WORDS = {
     "hidden": "intermediate_size",
     "eps": "rms_norm_eps",
 }
-_USUAL_SIGHT = {theirs: getattr(FULL.vision, ours) for ours, theirs in _SIGHT.items()}
-_USUAL_WORDS = {theirs: getattr(FULL.language, ours) for ours, theirs in _WORDS.items()}
-_USUAL = {
-    "num_query_token": FULL.language.queries,
-    "cross_attention_frequency": FULL.language.look_every,
-    "attn_pool_num_heads": FULL.pool_heads,
-    "clip_embed_dim": FULL.dim,
-}
+_WHOLE = {"pool_heads": "attn_pool_num_heads", "dim": "clip_embed_dim"}
+_LOOK = {"queries": "num_query_token", "look_every": "cross_attention_frequency"}
+_ACTIVATIONS = {"vision_config": "gelu", "qllama_config": "silu"}
 _PREFIX = "summarize:"
 _LENGTH = 80
 _BEGIN, _END = 1, 2
@@ -111,20 +106,18 @@ def released_config(file: Path) -> InternVLConfig:
     try:
         stated = json.loads(file.read_text(encoding="utf-8"))
         _check_plain(stated)
-        sight = {**_USUAL_SIGHT, **stated["vision_config"]}
-        words = {**_USUAL_WORDS, **stated["qllama_config"]}
-        whole = {**_USUAL, **stated}
-        vision = VisionConfig(**{ours: sight[theirs] for ours, theirs in _SIGHT.items()})
-        language = QLlamaConfig(
-            **{ours: words[theirs] for ours, theirs in _WORDS.items()},
-            looked_at=vision.width,
-            queries=whole["num_query_token"],
-            look_every=whole["cross_attention_frequency"],
-        )
+        sight, words = stated["vision_config"], stated["qllama_config"]
+        vision = VisionConfig(**_sizes(_SIGHT, sight, FULL.vision))
         return InternVLConfig(
-            vision, language, whole["attn_pool_num_heads"], whole["clip_embed_dim"]
+            vision,
+            QLlamaConfig(
+                **_sizes(_WORDS, words, FULL.language),
+                **_sizes(_LOOK, stated, FULL.language),
+                looked_at=vision.width,
+            ),
+            **_sizes(_WHOLE, stated, FULL),
         )
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise CheckpointError(f"{file} does not describe an InternVL 1.0: {error!r}") from error
 
 
@@ -163,6 +156,21 @@ def _check_plain(stated: Mapping[str, Any]) -> None:
     for name in ("use_backbone_lora", "use_qllama_lora", "force_image_size"):
         if stated.get(name):
             raise ValueError(f"{name} is set, which only fine-tuned forms have")
+    for part, usual in _ACTIVATIONS.items():
+        found = stated[part].get("hidden_act", usual)
+        if found != usual:
+            raise ValueError(f"the activation of {part} is {found!r}, not {usual!r}")
+
+
+def _sizes(names: Mapping[str, str], stated: Mapping[str, Any], full: object) -> dict[str, Any]:
+    """Our names -> sizes, of the kind that they have in ``full``. Raises ValueError."""
+    found = {}
+    for ours, theirs in names.items():
+        usual = getattr(full, ours)
+        found[ours] = type(usual)(stated.get(theirs, usual))
+        if not found[ours] > 0:
+            raise ValueError(f"{theirs} is {found[ours]}")
+    return found
 
 
 def _renamed(name: str) -> str | None:

@@ -47,8 +47,9 @@ RELEASE = Release(
     ),
     obtain=f"The weights are one-peace.pt ({_STORE}/one-peace.pt) or the retrieval files under "
     f"{_STORE}/one_peace_checkpoints/ (finetune_al_retrieval.pt, finetune_coco.pt, "
-    "finetune_flickr.pt), Apache-2.0, about 16 GB in fp32. Put encoder.json, vocab.bpe and "
-    "dict.txt of one_peace/utils/BPE in github.com/OFA-Sys/ONE-PEACE beside them.",
+    "finetune_flickr.pt), Apache-2.0, 4 billion parameters: 16 GB of memory in fp32. Put "
+    "encoder.json, vocab.bpe and dict.txt of one_peace/utils/BPE in github.com/OFA-Sys/ONE-PEACE "
+    "beside them.",
 )
 FULL = OnePeaceConfig(
     parts=("text", "image", "audio"),

@@ -126,10 +126,10 @@ def write_vocabulary(folder: Path) -> None:
 
 
 def sounds() -> list[Sound]:
-    """One shorter than a second, one of two channels, one longer than is heard."""
+    """One shorter than a second, a quiet one of two channels, one longer than is heard."""
     rng = np.random.default_rng(11)
     sizes = ((1, 6_400), (2, 48_000), (1, 336_000))
-    loud = [0.2, 0.05, 0.5]
+    loud = [0.2, 0.003, 0.5]
     return [
         Sound((scale * rng.standard_normal(size) + 0.01).astype(np.float32), 16_000)
         for scale, size in zip(loud, sizes, strict=True)

@@ -71,7 +71,10 @@ def test_a_checkpoint_that_does_not_fit_is_refused(
     ("name", "content"),
     [
         ("config.json", b"{}"),
+        ("config.json", b"[]"),
         ("config.json", b'{"use_qllama_lora": 16}'),
+        ("config.json", b'{"vision_config": {"hidden_act": "relu"}, "qllama_config": {}}'),
+        ("config.json", b'{"vision_config": {"patch_size": 0}, "qllama_config": {}}'),
         ("tokenizer.model", b"\x0a\xff\xff"),
         ("tokenizer.model", b"\x0a\x02\x0a"),
         ("tokenizer.model", b""),

@@ -145,6 +145,9 @@ def test_a_sound_is_levelled_whole_and_cut_or_repeated() -> None:
     # Over all four seconds the mean is 0.5 and the variance 0.75.
     level = np.array([-1.5, 0.5]) / np.sqrt(0.75 + 1e-5)
     np.testing.assert_allclose(cut[[0, -1]], level, rtol=1e-5)
+    quiet_one = Sound(np.tile([[1e-3, -1e-3]], 8_000).astype(np.float32), 16_000)
+    (levelled,) = waveforms(2)([Item("quiet", "audio", quiet_one)])
+    assert levelled.abs().max().item() == pytest.approx(1e-3 / np.sqrt(1e-6 + 1e-5), rel=1e-4)
     assert repeated.shape == (16_000,)
     np.testing.assert_array_equal(repeated[:3], repeated[15_996:15_999])
 

@@ -14,6 +14,11 @@ _ALIGNED_ROLES = {
 
 _APPLE_RESTRICTION = "for scientific research only, not for commercial use"
 
+_OF_GRACE = (
+    "is of OpenFlamingo-3B, of weights that were not released; this is a small model of the same "
+    "idea, trained here"
+)
+
 ENTRIES = (
     Entry(
         name="tiny-dual",
@@ -253,5 +258,35 @@ ENTRIES = (
         summary="CLIP with captions of each video beside its frames (Wu et al., CVPR 2023)",
         licence="no weights were released",
         published=PublishedRow("Cap4Video"),
+    ),
+    Entry(
+        name="grace-semantic",
+        target="retrievers.grace.adapters:SEMANTIC",
+        paradigm="generative",
+        modalities=get_args(Modality),
+        summary="a small GRACE (ACL 2024) trained here: generates a caption that names the item",
+        licence="Apache-2.0",
+        checkpoint_roles=_ALIGNED_ROLES,
+        published=PublishedRow("GRACE", differs={"": _OF_GRACE}, setting="Semantic ID"),
+    ),
+    Entry(
+        name="grace-structured",
+        target="retrievers.grace.adapters:STRUCTURED",
+        paradigm="generative",
+        modalities=get_args(Modality),
+        summary="a small GRACE trained here: generates the item's path through nested clusters",
+        licence="Apache-2.0",
+        checkpoint_roles=_ALIGNED_ROLES,
+        published=PublishedRow("GRACE", differs={"": _OF_GRACE}, setting="Structured ID"),
+    ),
+    Entry(
+        name="grace-atomic",
+        target="retrievers.grace.adapters:ATOMIC",
+        paradigm="generative",
+        modalities=get_args(Modality),
+        summary="a small GRACE trained here: one token an item, so a classifier over the gallery",
+        licence="Apache-2.0",
+        checkpoint_roles=_ALIGNED_ROLES,
+        published=PublishedRow("GRACE", differs={"": _OF_GRACE}, setting="Atomic ID"),
     ),
 )

@@ -58,7 +58,7 @@ def filled_network(config: Config, state: State, source: str) -> nn.Module:
 def fused(model: nn.Module) -> nn.Module:
     """Parallel convolutions and what normalises them as one convolution: the same, and faster."""
     ensure_torchvision()
-    from timm.models import reparameterize_model
+    from timm.utils.model import reparameterize_model
 
     one: nn.Module = reparameterize_model(model.eval(), inplace=True)
     return one

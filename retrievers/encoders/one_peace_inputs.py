@@ -54,7 +54,11 @@ class Words:
 
 
 def plain(text: str) -> str:
-    """In lower case, without signs in front, and with single spaces between words."""
+    """In lower case, without signs in front, and with single spaces between words.
+
+    So the published evaluation reads captions; the published interface for single texts does not
+    take the signs away.
+    """
     spelt = text.encode("utf-8", "replace").decode("utf-8")
     lowered = re.sub(r"\s{2,}|\t", " ", spelt.lower().lstrip(",.!?*#:;~"))
     return lowered.rstrip("\n").strip(" ")

@@ -38,6 +38,8 @@ def test_it_has_as_many_parameters_as_the_release() -> None:
     assert count == registry.entry("internvl-g").parameters
     # The release is 27.7 GB in two bytes a parameter.
     assert round(2 * (count + _LEFT_OUT) / 1e9, 1) == 27.7
+    pixels = torch.empty(2, 3, 224, 224, device="meta")
+    assert network.encode_image(pixels).shape == (2, 768)
 
 
 def test_a_release_answers_by_the_name_of_its_folder(release: Path, tmp_path: Path) -> None:

@@ -38,6 +38,10 @@ def test_it_has_as_many_parameters_as_the_release() -> None:
     count = sum(one.numel() for one in network.parameters())
     assert count == registry.entry("one-peace").parameters
     assert round(count / 1e9) == 4
+    seen = network.encode_image(torch.empty(2, 3, 256, 256, device="meta"))
+    heard = network.encode_audio(torch.empty(1, 15 * 16_000, device="meta"))
+    assert seen.shape == (2, 1536)
+    assert heard.shape == (1, 1536)
 
 
 def test_pictures_and_sounds_stand_in_one_gallery(release: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def results(rows: Sequence[Row]) -> RenderableType:
 
 def _dataset(rows: Sequence[Row]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, title=_title(rows), title_justify="left", title_style="bold")
-    table.add_column("retriever", no_wrap=False, max_width=16)
+    table.add_column("retriever", overflow="fold", max_width=18)
     for name in METRIC_NAMES:
         table.add_column(name, justify="right", min_width=11)
     table.add_column("seeds", justify="right", max_width=7)
@@ -41,7 +41,10 @@ def _dataset(rows: Sequence[Row]) -> RenderableType:
             percent = row.published.percent
             figures = (f"{percent[name]:.1f}" if name in percent else "-" for name in METRIC_NAMES)
             table.add_row(Text("published", style="dim"), *figures, "")
-    lines = [Text(line) for row in rows for line in _remarks(row)]
+    lines = [
+        Text(line)
+        for line in (*_untrained(rows), *(each for row in rows for each in _remarks(row)))
+    ]
     backward = [row for row in rows if row.reverse]
     reverse = [_media_to_text(backward)] if backward else []
     return Group(table, *reverse, *lines, Text())
@@ -55,7 +58,7 @@ def _media_to_text(rows: Sequence[Row]) -> RenderableType:
         f"rule {cell.media_to_text}; chance R@1 {chance:.3g}"
     )
     table = Table(box=box.SIMPLE, title=escape(title), title_justify="left", title_style="")
-    table.add_column("retriever", no_wrap=False, max_width=16)
+    table.add_column("retriever", overflow="fold", max_width=18)
     for name in METRIC_NAMES:
         table.add_column(name, justify="right", min_width=11)
     for row in rows:
@@ -95,8 +98,6 @@ def _remarks(row: Row) -> Iterable[str]:
         yield f"{name} {row.status}: {row.reason}"
     if row.status == "partial":
         yield f"{name}: no average is shown while a seed has failed"
-    if row.retriever.weights == "random":
-        yield f"{name}: random weights, what it finds is chance"
     if row.published:
         yield f"{name}: {_published(row.published)}"
     if row.status == "done" and len(row.seeds) > 1:
@@ -108,6 +109,12 @@ def _remarks(row: Row) -> Iterable[str]:
         yield f"{name}: {_diagnostics([cell.diagnostics for cell in row.cells])}"
     if row.superseded:
         yield f"{name}: {row.superseded} stored results of other code, options or data not shown"
+
+
+def _untrained(rows: Sequence[Row]) -> Iterable[str]:
+    names = [row.retriever.name for row in rows if row.retriever.weights == "random"]
+    if names:
+        yield f"Untrained, random weights, what they find is chance: {', '.join(names)}"
 
 
 def _published(found: Beside) -> str:

@@ -18,7 +18,7 @@ class LevelTokens(nn.Module):
     def __init__(self, width: int, sizes: Sequence[int]) -> None:
         super().__init__()
         self.sizes = tuple(sizes)
-        self.tables = nn.ModuleList(nn.Embedding(size, width) for size in sizes)
+        self.tables = nn.ModuleList(nn.Embedding(size, width) for size in sizes[:-1])
         self.heads = nn.ModuleList(nn.Linear(width, size) for size in sizes)
         for table in self.tables.parameters():
             nn.init.normal_(table, std=width**-0.5)

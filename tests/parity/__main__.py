@@ -7,14 +7,16 @@ from tests.parity.goldens import FOLDER, Golden, read
 HEAD = """\
 # Parity: each adapter beside the public code of its system
 
-Weights could not be had, so the same random ones went into both: upstream's model was built at a small
-configuration, filled with seeded numbers and saved in the released layout; that file was opened through our
-adapter, and both were given the same pictures, sounds, clips and texts. The difference is the largest
-absolute one over all numbers compared, in fp32; vectors have length 1 where the system's have.
+Weights could not be had, so the same random ones went into both: upstream's model was built at a
+small configuration, filled with seeded numbers and saved in the released layout; that file was
+opened through our adapter, and both were given the same pictures, sounds, clips and texts. The
+difference is the largest absolute one over all numbers compared, in fp32; vectors have length 1
+where the system's have.
 
-A few of upstream's numbers are kept in `tests/parity/golden/`; every run of the tests compares with them. The
-comparison itself is run by `pytest -m parity` where `RETRIEVAL_TEST_UPSTREAM` and `RETRIEVAL_TEST_PEERS` say
-where sources and environments are, and `python -m tests.parity > retrievers/PARITY.md` writes this page.
+A few of upstream's numbers are kept in `tests/parity/golden/`; every run of the tests compares
+with them. The comparison itself is run by `pytest -m parity` where `RETRIEVAL_TEST_UPSTREAM` and
+`RETRIEVAL_TEST_PEERS` say where sources and environments are, and
+`python -m tests.parity > retrievers/PARITY.md` writes this page.
 
 | system | upstream | version | largest difference | compared |
 |---|---|---|---|---|

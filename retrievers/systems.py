@@ -171,6 +171,47 @@ ENTRIES = (
         ),
     ),
     Entry(
+        name="clap",
+        target="retrievers.encoders.clap:CLAP",
+        paradigm="dual tower",
+        modalities=("audio",),
+        summary="CLAP of LAION, HTSAT and RoBERTa, zero-shot, the middle 10 s of a sound",
+        licence="CC0-1.0",
+        checkpoint_roles={
+            "model": "hub id or folder of clap-htsat-unfused, or a file of laion-clap such as "
+            "630k-best.pt with roberta-base's tokenizer.json beside it"
+        },
+        parameters=153_492_890,
+        published=PublishedRow(
+            "CLAP-HTSAT",
+            differs={
+                "": "does not say which weights it is of, and hears 10 s at random of a sound"
+            },
+        ),
+    ),
+    Entry(
+        name="htsat-bert",
+        target="retrievers.encoders.htsat_bert:HTSAT_BERT",
+        paradigm="dual tower",
+        modalities=("audio",),
+        summary="HTSAT-BERT of WavCaps, fine-tuned, the middle 10 s of a sound",
+        licence="for research that is not commercial (UK data copyright exemption)",
+        checkpoint_roles={
+            "model": "file HTSAT-BERT-FT-AudioCaps.pt or HTSAT-BERT-FT-Clotho.pt, with "
+            "bert-base-uncased's tokenizer.json beside it"
+        },
+        parameters=140_100_249,
+        restriction="not for commercial use",
+        published=PublishedRow(
+            "HTSAT-BERT",
+            made_of={
+                "audiocaps": ("HTSAT-BERT-FT-AudioCaps.pt",),
+                "clotho": ("HTSAT-BERT-FT-Clotho.pt",),
+            },
+            differs={"": "hears 10 s of a sound at random"},
+        ),
+    ),
+    Entry(
         name="blip2",
         target="retrievers.scorers.blip2:BLIP2",
         paradigm="single tower",
@@ -248,6 +289,25 @@ ENTRIES = (
         published=PublishedRow(
             "CLIP2Video",
             made_of={"msrvtt": ("CLIP2Video_MSRVTT9k",), "msvd": ("CLIP2Video_MSVD",)},
+        ),
+    ),
+    Entry(
+        name="umt",
+        target="retrievers.scorers.umt:UMT",
+        paradigm="dual tower",
+        modalities=("video",),
+        summary="UMT-B/16 over 12 frames; the 128 best of its towers are matched again by BERT",
+        licence="MIT",
+        checkpoint_roles={
+            "model": "file ret_msrvtt_b16_25m.pth or another of UMT-B, with BERT's vocabulary"
+        },
+        parameters=202_411_266,
+        published=PublishedRow(
+            "UMT-B",
+            differs={
+                "msrvtt": "is of 5M pairs, whose weights were not released: 25M have R@1 51.0",
+                "msvd": "is of 5M pairs, whose weights were not released: 25M have R@1 50.8",
+            },
         ),
     ),
     Entry(

@@ -53,23 +53,29 @@ class FrameNumbers:
     So published code asks its decoder for frames.
 
     spread  "ends": evenly from the first to the last, a number between two frames rounded down;
-            "middles": near the middle of each of ``count`` equal parts, as mmaction2 has it
+            "middles": near the middle of each of ``count`` equal parts, as mmaction2 has it;
+            "centres": the middle one of each of ``count`` equal parts, as VindLU has it, or of
+            fewer frames all, and the last again
     """
 
     count: int
-    spread: Literal["ends", "middles"] = "ends"
+    spread: Literal["ends", "middles", "centres"] = "ends"
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"a video is sampled at one frame at least, not {self.count}")
-        if self.spread not in ("ends", "middles"):
-            raise ValueError(f"frames are spread as ends or middles, not {self.spread!r}")
+        if self.spread not in ("ends", "middles", "centres"):
+            raise ValueError(f"frames are spread as ends, middles or centres, not {self.spread!r}")
 
     def rows(self, frames: int) -> IntArray:
         """Numbers of frames, int64 [count], ascending, 0 to ``frames`` - 1."""
         if self.spread == "middles":
             part = (frames - 1) / self.count
             return np.round(part * np.arange(self.count)).astype(np.int64) + int(part / 2)
+        if self.spread == "centres":
+            parts = np.linspace(0, frames, min(self.count, frames) + 1).astype(np.int64)
+            rows = (parts[:-1] + parts[1:] - 1) // 2
+            return np.pad(rows, (0, self.count - len(rows)), mode="edge")
         return np.linspace(0, frames - 1, self.count, dtype=np.int64)
 
 

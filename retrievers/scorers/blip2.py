@@ -12,23 +12,22 @@ and mapped into memory as pairs need them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from tokenizers import BertWordPieceTokenizer, Tokenizer
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from datasets.base import Item
-from retrievers.base import FloatArray, IntArray, Retriever, RetrieverSpec, Settings
+from retrievers.base import Retriever, RetrieverSpec, Settings
 from retrievers.cascade import Cascade, depth_of, the_sum_of_both
-from retrievers.encoders.frozen_towers import check_tokenizer
+from retrievers.encoders.bert_tokens import bert_tokenizer, bert_tokens, letters_tokenizer
 from retrievers.encoders.pictures import PictureRecipe
 from retrievers.encoders.token_towers import late_interaction, tiny_late_interaction
-from retrievers.encoders.towers import NetworkTower, Placement, Prepare, host, tower_fingerprint
+from retrievers.encoders.towers import NetworkTower, Placement, Prepare, tower_fingerprint
 from retrievers.late_interaction import LateInteraction
 from retrievers.pretrained import Options, PretrainedAdapter
 from retrievers.scorers.blip2_network import (
@@ -42,15 +41,13 @@ from retrievers.scorers.blip2_network import (
     side_of,
 )
 from retrievers.scorers.item_features import ItemFeatures, TensorFolder, TensorStore
+from retrievers.scorers.pair_matcher import FeatureTower, PairMatcher
 from retrievers.token_index import best_vector
 from retrievers.weights.random import seeded
 from retrievers.weights.releases import Located, Release
-from retrievers.weights.report import CheckpointError
 
 _PACKAGES = ("transformers", "tokenizers", "torchvision", "pillow")
 _WORDS, _TOKENS = 50, 35
-_PAIRS_AT_ONCE = 64
-_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # The embeddings hold a token more than BERT's vocabulary, [DEC], which retrieval does not use.
 _ADDED = 1
 
@@ -70,78 +67,6 @@ def caption(text: str) -> str:
     return " ".join(words[:_WORDS])
 
 
-def token_numbers(tokenizer: Tokenizer) -> Prepare[str]:
-    """Rows of 35 token numbers, a longer text cut, 0 behind a shorter one."""
-    tokenizer.enable_truncation(_TOKENS)
-    tokenizer.enable_padding(length=_TOKENS, pad_id=0, pad_token=_SPECIAL[0])
-
-    def rows(texts: Sequence[str]) -> Iterator[Tensor]:
-        for text in texts:
-            # A caption from JSON may hold half of a surrogate pair, which is no text.
-            whole = caption(text).encode("utf-8", "replace").decode()
-            yield torch.tensor(tokenizer.encode(whole).ids)
-
-    return rows
-
-
-class Blip2Matcher:
-    """Scores pairs by the matching head: a PairScorer."""
-
-    def __init__(
-        self,
-        match: Callable[[Tensor, Tensor], Tensor],
-        features: ItemFeatures,
-        tokens: Prepare[str],
-        placement: Placement,
-    ) -> None:
-        self._match = match
-        self._features = features
-        self._tokens = tokens
-        self._placement = placement
-        self._gallery: list[bytes] = []
-
-    def prepare(self, items: Sequence[Item]) -> None:
-        """Encode the features that are not kept yet."""
-        self._gallery = self._features.keep(items)
-
-    def score(self, texts: Sequence[str], rows: IntArray) -> FloatArray:
-        """Logits [texts, depth] of the gallery rows [texts, depth]; -inf where a row is -1."""
-        queries, places = np.nonzero(rows >= 0)
-        scores = np.full(rows.shape, -np.inf, np.float32)
-        found = rows[queries, places]
-        scores[queries, places] = self._pairs(texts, queries, self._gallery, found)
-        return scores
-
-    def score_texts(
-        self, items: Sequence[Item], texts: Sequence[str], rows: IntArray
-    ) -> FloatArray:
-        """Logits [items, depth] of the texts whose rows [items, depth] are given."""
-        queries, places = np.nonzero(rows >= 0)
-        scores = np.full(rows.shape, -np.inf, np.float32)
-        asked, which = np.unique(rows[queries, places], return_inverse=True)
-        keys = self._features.keep(items)
-        scores[queries, places] = self._pairs([texts[row] for row in asked], which, keys, queries)
-        return scores
-
-    def _pairs(
-        self, texts: Sequence[str], of_texts: IntArray, keys: Sequence[bytes], of_items: IntArray
-    ) -> FloatArray:
-        """[pairs] of the texts and the items whose places are given, [pairs] each."""
-        if not len(of_texts):
-            return np.zeros(0, np.float32)
-        tokens = torch.stack(list(self._tokens(texts)))
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(of_texts), _PAIRS_AT_ONCE):
-                here = slice(start, start + _PAIRS_AT_ONCE)
-                items, place = np.unique(of_items[here], return_inverse=True)
-                features = self._placement.take(self._features.read([keys[one] for one in items]))
-                chosen = torch.from_numpy(place).to(features.device)
-                asked = self._placement.take(tokens[torch.from_numpy(of_texts[here])])
-                parts.append(host(self._match(features[chosen], asked)))
-        return np.concatenate(parts)
-
-
 @dataclass(frozen=True)
 class _Stages:
     """What both stages are made of."""
@@ -152,33 +77,16 @@ class _Stages:
     fingerprint: str
     placement: Placement
 
-    def item_tower(self) -> _FeatureTower:
-        return _FeatureTower(self)
+    def item_tower(self) -> FeatureTower:
+        name = f"{self.fingerprint}-image"
+        return FeatureTower(self.parts.item_rows, self.features, name, self.placement)
 
     def text_tower(self) -> NetworkTower[str]:
         name = f"{self.fingerprint}-text"
         return NetworkTower(self.tokens, self.parts.text_rows, name, self.placement, batch=128)
 
-    def matcher(self) -> Blip2Matcher:
-        return Blip2Matcher(self.parts.match, self.features, self.tokens, self.placement)
-
-
-class _FeatureTower:
-    """The vectors of pictures, made of the features that the second stage needs as well."""
-
-    def __init__(self, stages: _Stages) -> None:
-        self._stages = stages
-        self.fingerprint = f"{stages.fingerprint}-image-{stages.placement.precision}"
-
-    def encode(self, things: Sequence[Item], /) -> FloatArray:
-        """[items, 32 * 257]. Raises MediaError, and CheckpointError where they are not finite."""
-        stages, parts = self._stages, []
-        keys = stages.features.keep(things)
-        with torch.inference_mode():
-            for start in range(0, len(keys), _PAIRS_AT_ONCE):
-                features = stages.features.read(keys[start : start + _PAIRS_AT_ONCE])
-                parts.append(host(stages.parts.item_rows(stages.placement.take(features))))
-        return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+    def matcher(self) -> PairMatcher:
+        return PairMatcher(self.parts.match, self.features, self.tokens, self.placement)
 
 
 def _stages(
@@ -198,14 +106,16 @@ def _stages(
             return parts.features(pixels).cpu()
 
     features = ItemFeatures(encode, store, "blip2: encoding pictures")
-    return _Stages(parts, features, token_numbers(tokenizer), fingerprint, placement)
+    tokens = bert_tokens(tokenizer, _TOKENS, caption)
+    return _Stages(parts, features, tokens, fingerprint, placement)
 
 
 def _open(spec: RetrieverSpec, located: Located, settings: Settings) -> Retriever:
     """The cascade of a release. Raises CheckpointError."""
     config = config_of(located)
     model = filled_network(config, located)
-    tokenizer = _tokenizer(located, model.embeddings.word_embeddings.num_embeddings)
+    places = model.embeddings.word_embeddings.num_embeddings - _ADDED
+    tokenizer = bert_tokenizer(located, places)
     fingerprint = tower_fingerprint(spec.name, located, _RELEASE, _PACKAGES)
     placement = Placement(settings.device, settings.precision)
     folder = settings.cache / "features" / f"{fingerprint}-{settings.precision}"
@@ -218,7 +128,7 @@ def _open(spec: RetrieverSpec, located: Located, settings: Settings) -> Retrieve
 
 
 def _open_tiny(spec: RetrieverSpec, seed: int) -> Retriever:
-    tokenizer = _letters()
+    tokenizer = letters_tokenizer()
     model: Any = seeded(seed, partial(_random_network, TINY))
     stages = _stages(model, TINY, tokenizer, f"blip2-random-{seed}", Placement("cpu"), {})
     width = model.vision_projection.out_features
@@ -230,33 +140,6 @@ def _open_tiny(spec: RetrieverSpec, seed: int) -> Retriever:
 
 def _cascade(spec: RetrieverSpec, first: LateInteraction, stages: _Stages) -> Cascade:
     return Cascade(spec, first, stages.matcher(), depth_of(spec), the_sum_of_both)
-
-
-def _tokenizer(located: Located, places: int) -> Tokenizer:
-    """BERT's tokenizer beside the weights. Raises CheckpointError."""
-    listed, whole = located.folder / "vocab.txt", located.folder / "tokenizer.json"
-    try:
-        if listed.is_file():
-            tokenizer = Tokenizer.from_str(BertWordPieceTokenizer(str(listed)).to_str())
-        else:
-            tokenizer = Tokenizer.from_file(str(whole))
-    # The package raises nothing more precise where a file is absent or broken.
-    except Exception as error:
-        raise CheckpointError(
-            f"{located.folder} holds neither vocab.txt nor tokenizer.json of BERT (uncased) that "
-            f"can be read: {error}. Put the one of bert-base-uncased there."
-        ) from error
-    words = tokenizer.get_vocab_size(with_added_tokens=False)
-    check_tokenizer(located.source, words, len(_SPECIAL), places - _ADDED)
-    return tokenizer
-
-
-def _letters() -> Tokenizer:
-    """BERT's way with a vocabulary of letters and digits."""
-    signs = "abcdefghijklmnopqrstuvwxyz0123456789"
-    words = [*_SPECIAL, *signs, *(f"##{sign}" for sign in signs)]
-    vocabulary = {word: number for number, word in enumerate(words)}
-    return Tokenizer.from_str(BertWordPieceTokenizer(vocabulary).to_str())
 
 
 def _random_network(config: Config) -> nn.Module:

@@ -29,6 +29,9 @@ def test_numbers_of_frames_by_hand() -> None:
     assert FrameNumbers(1).rows(9).tolist() == [0]
     assert FrameNumbers(4, "middles").rows(41).tolist() == [5, 15, 25, 35]
     assert FrameNumbers(4, "middles").rows(1).tolist() == [0, 0, 0, 0]
+    assert FrameNumbers(4, "centres").rows(40).tolist() == [4, 14, 24, 34]
+    assert FrameNumbers(4, "centres").rows(10).tolist() == [0, 3, 5, 8]
+    assert FrameNumbers(4, "centres").rows(2).tolist() == [0, 1, 1, 1]
 
 
 def test_moments_at_a_steady_rate_by_hand() -> None:

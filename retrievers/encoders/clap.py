@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy._core.multiarray import scalar
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor, nn
 
@@ -44,12 +45,19 @@ from retrievers.torchvision_guard import ensure_torchvision
 from retrievers.weights.random import seeded
 from retrievers.weights.releases import Located, Release
 from retrievers.weights.report import CheckpointError
-from retrievers.weights.states import State, load_strictly, read_state
+from retrievers.weights.states import Harmless, State, load_strictly, read_state
 
 _LONGEST = 77
 _PADDING = "<pad>"
 # In training these follow the two vectors; no vector that is compared depends on them.
 _LOSS_ONLY = ("audio_transform.", "text_transform.")
+# Beside the weights a training may have kept figures of its own, which are numpy's numbers.
+_NUMBERS: tuple[Harmless, ...] = (
+    (scalar, "numpy.core.multiarray.scalar"),
+    (scalar, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int64)),
+)
 
 
 def as_laion_clap(heard: SampleArray, samples: int) -> SampleArray:
@@ -193,7 +201,7 @@ def _state(located: Located) -> State:
         raise CheckpointError(
             f"{located.source} holds {len(files)} files of laion-clap: name one of them"
         )
-    state = read_state(files, under="state_dict")
+    state = read_state(files, under="state_dict", harmless=_NUMBERS)
     return {name.removeprefix("module."): one for name, one in state.items()}
 
 

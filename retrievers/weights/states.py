@@ -18,9 +18,11 @@ from retrievers.weights.report import CheckpointError, LoadReport, listed
 _LOG = logging.getLogger(__name__)
 
 State = dict[str, Tensor]
+# A type, or what else a pickle may call with the name that it goes by there.
+Harmless = type | tuple[Any, str]
 
 
-def read_state(files: Sequence[Path], under: str = "", harmless: Iterable[type] = ()) -> State:
+def read_state(files: Sequence[Path], under: str = "", harmless: Iterable[Harmless] = ()) -> State:
     """The tensors by name of one checkpoint, which may be parted over several files.
 
     under     the entry that holds them, as "model" or "state_dict.net", where the file holds
@@ -99,7 +101,7 @@ def checked_load(source: str, info: Mapping[str, Any], unneeded: Iterable[str] =
     return report
 
 
-def _opened(path: Path, harmless: Iterable[type]) -> Any:
+def _opened(path: Path, harmless: Iterable[Harmless]) -> Any:
     if path.suffix == ".safetensors":
         try:
             return load_file(path)

@@ -152,7 +152,7 @@ class WindowSampling:
         last = max(0.0, duration_seconds - self.seconds)
         if self.place == "spread":
             return np.linspace(0.0, last, self.count) if self.count > 1 else np.array([last / 2])
-        row = np.arange(self.count) * self.seconds
+        row = np.arange(self.count, dtype=np.float64) * self.seconds
         if self.place == "middle":
             row += max(0.0, (duration_seconds - self.count * self.seconds) / 2)
         return np.minimum(row, last)

@@ -110,3 +110,8 @@ def test_windows_ascend_within_the_sound(
 def test_a_sampling_that_means_nothing_is_refused(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"\d|not"):
         wrong()
+
+
+def test_a_whole_number_of_seconds_is_like_any_other() -> None:
+    whole, real = (WindowSampling(8, seconds, 2, place="middle") for seconds in (2, 2.0))
+    assert whole.starts(9.0).tolist() == real.starts(9.0).tolist() == [2.5, 4.5]

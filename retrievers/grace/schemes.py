@@ -61,7 +61,7 @@ class Semantic:
     GRACE has its model caption the gallery first, and any of an item's captions leads to it. No
     captioner's weights are at hand: a gallery item borrows the caption of its training neighbours
     that lies nearest to it, and where two borrow the same, a number follows. ``longest`` counts
-    tokens, the number's too: GRACE writes 20 at most. With 8, 10 and 12 as many are found here.
+    tokens, the number's too: GRACE writes up to 20; fewer are quicker to learn and to search.
     """
 
     longest: int = 8

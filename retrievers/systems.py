@@ -212,6 +212,22 @@ ENTRIES = (
         ),
     ),
     Entry(
+        name="valor",
+        target="retrievers.encoders.valor:VALOR",
+        paradigm="dual tower",
+        modalities=("audio",),
+        summary="VALOR-B before fine-tuning: words and slices of 5 s, each with its nearest",
+        licence="MIT",
+        checkpoint_roles={
+            "model": "file model_step_N.pt of VALOR-base, with bert-base-uncased's vocab.txt"
+        },
+        parameters=195_557_634,
+        published=PublishedRow(
+            "VALOR-B",
+            differs={"": "is of weights fine-tuned on each data set, which were not released"},
+        ),
+    ),
+    Entry(
         name="blip2",
         target="retrievers.scorers.blip2:BLIP2",
         paradigm="single tower",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -203,10 +202,3 @@ def test_the_order_of_the_frames_matters(tmp_path: Path) -> None:
     retriever.index([item, turned])
     scores = retriever.search(TEXTS[:1], 2).scores[0]
     assert abs(scores[0] - scores[1]) > 1e-4
-
-
-def test_settings_of_a_run_are_no_weights() -> None:
-    """The class that stands for upstream's makes a plain dictionary."""
-    from retrievers.scorers import umt
-
-    assert type(umt._SETTINGS()) is OrderedDict

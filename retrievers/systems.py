@@ -321,8 +321,8 @@ ENTRIES = (
         published=PublishedRow(
             "UMT-B",
             differs={
-                "msrvtt": "is of 5M pairs, whose weights were not released: 25M have R@1 51.0",
-                "msvd": "is of 5M pairs, whose weights were not released: 25M have R@1 50.8",
+                "msrvtt": "is fine-tuned after 5M pairs, not released: after 25M it has R@1 51.0",
+                "msvd": "is fine-tuned after 5M pairs, not released: after 25M it has R@1 50.8",
             },
         ),
     ),

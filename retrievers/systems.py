@@ -18,6 +18,11 @@ _OF_GRACE = (
     "is of OpenFlamingo-3B, of weights that were not released; this is a small model of the same "
     "idea, trained here"
 )
+_EMBEDDING_ROLES = {
+    "encoder": "a dual tower and its weights, as imagebind:imagebind_huge.pth or clip:default, "
+    "whose embeddings of items are taken",
+    **_ALIGNED_ROLES,
+}
 
 ENTRIES = (
     Entry(
@@ -44,7 +49,7 @@ ENTRIES = (
         modalities=get_args(Modality),
         summary="generates the identifier of the item from the query (CART, ACL 2025)",
         licence="Apache-2.0",
-        checkpoint_roles=_ALIGNED_ROLES,
+        checkpoint_roles=_EMBEDDING_ROLES,
         published=PublishedRow("CART(Ours)", differs={"": "is of weights that were not released"}),
     ),
     Entry(
@@ -339,30 +344,30 @@ ENTRIES = (
         name="grace-semantic",
         target="retrievers.grace.adapters:SEMANTIC",
         paradigm="generative",
-        modalities=get_args(Modality),
+        modalities=("image",),
         summary="a small GRACE (ACL 2024) trained here: generates a caption that names the item",
         licence="Apache-2.0",
-        checkpoint_roles=_ALIGNED_ROLES,
+        checkpoint_roles=_EMBEDDING_ROLES,
         published=PublishedRow("GRACE", differs={"": _OF_GRACE}, setting="Semantic ID"),
     ),
     Entry(
         name="grace-structured",
         target="retrievers.grace.adapters:STRUCTURED",
         paradigm="generative",
-        modalities=get_args(Modality),
+        modalities=("image",),
         summary="a small GRACE trained here: generates the item's path through nested clusters",
         licence="Apache-2.0",
-        checkpoint_roles=_ALIGNED_ROLES,
+        checkpoint_roles=_EMBEDDING_ROLES,
         published=PublishedRow("GRACE", differs={"": _OF_GRACE}, setting="Structured ID"),
     ),
     Entry(
         name="grace-atomic",
         target="retrievers.grace.adapters:ATOMIC",
         paradigm="generative",
-        modalities=get_args(Modality),
+        modalities=("image",),
         summary="a small GRACE trained here: one token an item, so a classifier over the gallery",
         licence="Apache-2.0",
-        checkpoint_roles=_ALIGNED_ROLES,
+        checkpoint_roles=_EMBEDDING_ROLES,
         published=PublishedRow("GRACE", differs={"": _OF_GRACE}, setting="Atomic ID"),
     ),
 )

@@ -70,7 +70,8 @@ def _spec(towers: RetrieverSpec, scheme: Scheme, config: GraceConfig) -> Retriev
     return RetrieverSpec(
         name=f"grace-{scheme.name}",
         paradigm="generative",
-        modalities=towers.modalities,
+        # As published: GRACE is a system of images.
+        modalities=("image",),
         weights="trained here",
         licence=f"Apache-2.0; item embeddings: {towers.licence}",
         checkpoint=towers.checkpoint,

@@ -50,6 +50,10 @@ class DualTower:
     def spec(self) -> RetrieverSpec:
         return self._spec
 
+    @property
+    def encoder(self) -> Encoder:
+        return self._encoder
+
     def fit(self, train: Pairs, validation: Pairs) -> Mapping[str, float]:
         """Fit the encoder; seconds by phase. What was indexed before no longer holds."""
         self._gallery = None
@@ -150,11 +154,14 @@ class DualTower:
     def _vectors_of(self, items: Sequence[Item]) -> FloatArray:
         """[items, dim], taken from the gallery where an item is in it."""
         gallery = self._gallery or _Gallery((), np.zeros((0, self._encoder.dim), np.float32))
-        row_of = {one: row for row, one in enumerate(gallery.ids)}
-        fresh = [item for item in items if item.id not in row_of]
-        row_of |= {item.id: len(gallery.ids) + row for row, item in enumerate(fresh)}
-        known = np.concatenate([gallery.vectors, self._encode(fresh)])
-        return known[np.array([row_of[item.id] for item in items], np.int64)]
+        asked = {item.id for item in items}
+        row_of = {one: row for row, one in enumerate(gallery.ids) if one in asked}
+        rows = np.array([row_of.get(item.id, -1) for item in items], np.int64)
+        known = rows >= 0
+        vectors = np.empty((len(items), gallery.vectors.shape[1]), np.float32)
+        vectors[known] = gallery.vectors[rows[known]]
+        vectors[~known] = self._encode([item for item in items if item.id not in row_of])
+        return vectors
 
     def _take(self, gallery: _Gallery) -> None:
         self._index.build(gallery.vectors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from typing import Any
 
 import numpy as np
@@ -20,54 +21,55 @@ _TILE = 16
 class TorchExact:
     """Compares each query with every vector, on any torch device.
 
-    Memory beside the vectors is bounded by a block of 256 queries x 65,536 items. A query's
+    On the processor the vectors are those given to ``build``, of which fewer than 65,536 are
+    copied. Memory beside them is bounded by a block of 256 queries x 65,536 items. A query's
     answer does not depend on the other queries of its batch. Of items with equal scores the
     lower row comes first, so the order of the gallery must carry no information.
     """
 
     def __init__(self, device: str = "cpu") -> None:
         self._device = torch.device(device)
-        self._vectors: torch.Tensor | None = None
-        self._count = 0
+        # Each of 65,536 items, the last filled up to whole tiles.
+        self._blocks: list[torch.Tensor] = []
+        self._shape: tuple[int, int] | None = None
 
     @property
     def bytes(self) -> int:
-        if self._vectors is None:
-            return 0
-        return self._count * self._vectors.shape[1] * self._vectors.element_size()
+        return 0 if self._shape is None else 4 * math.prod(self._shape)
 
     def build(self, vectors: FloatArray) -> None:
         """Take vectors [items, dim]. Raises ValueError unless all are finite."""
         _check_vectors(vectors, "vectors")
-        self._count = len(vectors)
-        self._vectors = whole_tiles(torch.from_numpy(_contiguous(vectors))).to(self._device)
+        rows = torch.from_numpy(_contiguous(vectors))
+        self._shape = (rows.shape[0], rows.shape[1])
+        self._blocks = [whole_tiles(block).to(self._device) for block in rows.split(_ITEMS_AT_ONCE)]
 
     def search(self, queries: FloatArray, k: int) -> Ranking:
         """Rank for queries [queries, dim].
 
         Raises ValueError when k < 1, when nothing was built or when the widths differ.
         """
-        if self._vectors is None:
+        if self._shape is None:
             raise ValueError("the index holds nothing: call build first")
-        _check_search(queries, k, self._vectors.shape[1])
-        found = min(k, self._count)
+        count, dim = self._shape
+        _check_search(queries, k, dim)
+        found = min(k, count)
         ids, scores = _padding(len(queries), k)
         if found and len(queries):
             taken = torch.from_numpy(_contiguous(queries))
             for start in range(0, len(queries), _QUERIES_AT_ONCE):
                 block = taken[start : start + _QUERIES_AT_ONCE]
-                best, rows = self._best(whole_tiles(block).to(self._device), found)
+                best, rows = self._best(whole_tiles(block).to(self._device), found, count)
                 here = slice(start, start + len(block))
                 scores[here, :found] = best[: len(block)].cpu().numpy()
                 ids[here, :found] = rows[: len(block)].cpu().numpy()
-        return Ranking(ids, scores, Cost(vectors_compared=len(queries) * self._count))
+        return Ranking(ids, scores, Cost(vectors_compared=len(queries) * count))
 
-    def _best(self, queries: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-        assert self._vectors is not None
+    def _best(self, queries: torch.Tensor, k: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         parts = []
-        for start in range(0, self._count, _ITEMS_AT_ONCE):
-            block = self._vectors[start : start + _ITEMS_AT_ONCE]
-            scores = (queries @ block.T)[:, : self._count - start]
+        for number, block in enumerate(self._blocks):
+            start = number * _ITEMS_AT_ONCE
+            scores = (queries @ block.T)[:, : count - start]
             best, rows = best_columns(scores, min(k, scores.shape[1]))
             parts.append((best, rows + start))
             if len(parts) > 1:
@@ -177,7 +179,8 @@ def _padding(queries: int, k: int) -> tuple[IntArray, FloatArray]:
 def _check_vectors(vectors: FloatArray, what: str) -> None:
     if vectors.ndim != 2:
         raise ValueError(f"{what} must be a matrix [rows, dim], not of shape {vectors.shape}")
-    if not np.isfinite(vectors).all():
+    # A number that is not finite shows in one of these, which need no array of their own.
+    if not np.isfinite([vectors.min(initial=0), vectors.max(initial=0)]).all():
         bad = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise ValueError(f"{what} must be finite; row {bad} is not")
 

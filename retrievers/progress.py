@@ -15,6 +15,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+# No time left is told unless two steps end within it, and a batch of videos takes minutes.
+_SECONDS_LOOKED_BACK = 3600.0
+
 
 class Bars:
     """One bar a label, drawn on standard error while ``shown``; otherwise silent."""
@@ -35,7 +38,12 @@ class Bars:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with Progress(
+            *columns,
+            console=Console(stderr=True),
+            transient=True,
+            speed_estimate_period=_SECONDS_LOOKED_BACK,
+        ) as progress:
             self._progress = progress
             try:
                 yield

@@ -30,6 +30,8 @@ Prepare = Callable[[Sequence[T]], Iterable[Tensor]]
 # [batch, ...] -> [batch, dim]
 Forward = Callable[[Tensor], Tensor]
 
+_ROWS_AT_ONCE = 1 << 14
+
 _DTYPES: Mapping[Precision, torch.dtype] = {
     "fp32": torch.float32,
     "bf16": torch.bfloat16,
@@ -162,10 +164,11 @@ def tower_fingerprint(
 
 
 def unit(vectors: FloatArray) -> FloatArray:
-    """Rows [n, dim] of length 1; a row of zeros stays one."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: FloatArray = vectors / np.maximum(lengths, 1e-12)
-    return scaled
+    """The rows [n, dim] scaled to length 1 where they stand; a row of zeros stays one."""
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):
+        block = vectors[start : start + _ROWS_AT_ONCE]
+        block /= np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-12)
+    return vectors
 
 
 def host(encoded: Tensor) -> FloatArray:

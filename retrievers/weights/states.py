@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-import pickle
+import re
+import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ State = dict[str, Tensor]
 # A type, or what else a pickle may call with the name that it goes by there.
 Harmless = type | tuple[Any, str]
 
+# What torch's restricted reader says of the first thing in a pickle that it does not build.
+_FOREIGN = re.compile(r"GLOBAL (\S+)")
+
 
 def read_state(files: Sequence[Path], under: str = "", harmless: Iterable[Harmless] = ()) -> State:
     """The tensors by name of one checkpoint, which may be parted over several files.
@@ -29,8 +33,8 @@ def read_state(files: Sequence[Path], under: str = "", harmless: Iterable[Harmle
               more than weights
     harmless  types besides tensors and plain containers that its pickle may hold
 
-    safetensors are mapped; pickles are read by torch's restricted reader, which builds tensors
-    and plain containers alone. Raises CheckpointError.
+    Files are mapped, but for pickles older than torch 1.6. Pickles are read by torch's restricted
+    reader, which builds tensors and plain containers alone. Raises CheckpointError.
     """
     state: State = {}
     for path in files:
@@ -108,17 +112,29 @@ def _opened(path: Path, harmless: Iterable[Harmless]) -> Any:
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{path} is not a file of safetensors: {error}") from error
     try:
+        mapped = zipfile.is_zipfile(path)
         with torch.serialization.safe_globals(list(harmless)):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} holds more than weights, and reading it could run a program "
-            f"({_first_line(error)}). Convert it to safetensors where you trust it."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except (RuntimeError, OSError) as error:
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint: {_first_line(error)}"
         ) from error
+    # A pickle that is damaged, or is none, leads its reader into errors of any class.
+    except Exception as error:
+        raise CheckpointError(_unread(path, error)) from error
+
+
+def _unread(path: Path, error: Exception) -> str:
+    foreign = _FOREIGN.search(str(error))
+    if not foreign:
+        return (
+            f"{path} cannot be read as a checkpoint: it is damaged, or is none of torch. Fetch it "
+            "again."
+        )
+    return (
+        f"{path} holds more than weights ({foreign[1]}), and reading it could run a program. "
+        "Convert it to safetensors where you trust it."
+    )
 
 
 def _inside(found: Any, under: str, path: Path) -> State:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 
 import huggingface_hub
 import pytest
+import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from retrievers.base import WeightsAbsent
 from retrievers.weights import releases
 from retrievers.weights.releases import TRANSFORMERS, Release
 from retrievers.weights.report import CheckpointError
-from retrievers.weights.states import checked_load
+from retrievers.weights.states import checked_load, read_state
 
 
 def checkpoint(folder: Path) -> Path:
@@ -167,3 +169,37 @@ def test_weights_that_would_be_random_are_refused() -> None:
     misfit = {"missing_keys": (), "unexpected_keys": (), "mismatched_keys": [("a", 1, 2)]}
     with pytest.raises(CheckpointError, match="shapes"):
         checked_load("tower", misfit)
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
+def test_both_forms_of_torchs_files_are_read(tmp_path: Path, zipped: bool) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({"a": torch.arange(3)}, path, _use_new_zipfile_serialization=zipped)
+    assert read_state([path])["a"].tolist() == [0, 1, 2]
+
+
+def test_a_pickle_that_holds_an_object_is_not_read_and_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({"a": torch.zeros(1), "saved on": date(2024, 1, 1)}, path)
+    with pytest.raises(CheckpointError, match=r"more than weights \(datetime\.date\).*safetensors"):
+        read_state([path])
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.9, 0.99])
+def test_a_download_that_was_cut_off_is_told_of(tmp_path: Path, zipped: bool, kept: float) -> None:
+    path = tmp_path / "weights.pth"
+    state = {f"layer.{row}": torch.zeros(20) for row in range(20)}
+    torch.save(state, path, _use_new_zipfile_serialization=zipped)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+    with pytest.raises(CheckpointError, match=r"weights\.pth cannot be read as a checkpoint"):
+        read_state([path])
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+@pytest.mark.parametrize("page", ["<!DOCTYPE html><html></html>", "hello world, again and again"])
+def test_a_page_in_place_of_weights_is_told_of(tmp_path: Path, name: str, page: str) -> None:
+    path = tmp_path / name
+    path.write_text(page * 9)
+    with pytest.raises(CheckpointError, match=name):
+        read_state([path])

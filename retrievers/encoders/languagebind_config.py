@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from retrievers.weights.report import CheckpointError
+from retrievers.weights.settings import read_settings
 
 Activation = Literal["gelu", "quick_gelu"]
 
@@ -77,12 +77,7 @@ def read_config(folder: Path, modality: str, otherwise: Config) -> Config:
     path = folder / "config.json"
     if not path.is_file():
         return otherwise
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
-    if not isinstance(told, Mapping):
-        raise CheckpointError(f"{path} holds no settings by name")
+    told = read_settings(path)
     expected, kind = f"LanguageBind{modality.title()}", told.get("model_type")
     if kind != expected:
         raise CheckpointError(f"{path} is of a {kind!r}, where {expected!r} is wanted")

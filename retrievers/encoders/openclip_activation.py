@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from retrievers.encoders.openclip_models import Config
 from retrievers.weights.releases import Located
 from retrievers.weights.report import CheckpointError
+from retrievers.weights.settings import read_settings
 
 # CLIP's own activation as transformers calls it, and what it takes where none is named.
 _QUICK = "quick_gelu"
@@ -39,10 +39,4 @@ def _quick_gelu(folder: Path) -> bool | None:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is no configuration: {error}") from error
-    return found if isinstance(found, Mapping) else {}
+    return read_settings(path) if path.is_file() else {}

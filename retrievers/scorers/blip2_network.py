@@ -7,7 +7,6 @@ which is zero, is left out, and a frozen vision tower lies in a file of its own.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from retrievers.encoders.token_towers import token_rows
 from retrievers.torchvision_guard import ensure_torchvision
 from retrievers.weights.releases import Located
 from retrievers.weights.report import CheckpointError
+from retrievers.weights.settings import read_settings
 from retrievers.weights.states import State, load_strictly, read_state
 
 Config = Mapping[str, Any]
@@ -68,13 +68,12 @@ def config_of(located: Located) -> Config:
     path = located.folder / "config.json"
     if not path.is_file():
         return released_config(_side(located))
+    config = read_settings(path)
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
         side_of(config)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a configuration of BLIP-2: {error!r}") from error
-    chosen: Config = config
-    return chosen
+    return config
 
 
 def side_of(config: Config) -> int:

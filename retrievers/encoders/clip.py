@@ -70,11 +70,10 @@ class Towers:
     made: str = "as open_clip makes it"
 
     def options(self) -> dict[str, str | int | float | bool | None]:
-        recipe = self.recipe
         return {
             "model": self.name,
             "network": self.made,
-            "picture": f"{recipe.side} px, {recipe.resize}, {recipe.interpolation}",
+            "picture": self.recipe.told,
             "text": self.text,
             "score": "cosine",
         }

@@ -56,9 +56,12 @@ class Form:
         return 2 * int(self.clip()["embed_dim"])
 
     @property
+    def picture(self) -> PictureRecipe:
+        return PictureRecipe(self.clip()["vision_cfg"]["image_size"])
+
+    @property
     def frames(self) -> FrameRecipe:
-        side = self.clip()["vision_cfg"]["image_size"]
-        return FrameRecipe(_SAMPLING, PictureRecipe(side).picture)
+        return FrameRecipe(_SAMPLING, self.picture.picture)
 
 
 def opened(form: Form, spec: RetrieverSpec, located: Located, settings: Settings) -> Retriever:
@@ -113,8 +116,8 @@ CLIP2VIDEO = PretrainedAdapter(
     options={
         "model": ARCHITECTURE,
         "frames": "5 a second; of more than 12, 12 evenly from the first to the last",
-        "picture": "224 px, shortest, bicubic",
-        "text": "CLIP's word pieces in lower case, 32 tokens",
+        "picture": FULL.picture.told,
+        "text": f"word pieces of CLIP in lower case, {_LENGTH} tokens",
         "score": "mean of the cosines of two vectors a side",
     },
 )

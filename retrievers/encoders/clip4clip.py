@@ -91,7 +91,7 @@ AUTHORS = Recipe(
         "code": "ArrowLuo/CLIP4Clip",
         "frames": "one a second; of more than 12, 12 evenly from the first to the last",
         "picture": "224 px, shortest, bicubic",
-        "text": "CLIP's word pieces in lower case, 32 tokens",
+        "text": "word pieces of CLIP in lower case, 32 tokens",
         "mean": "of unit vectors of the frames",
     },
 )
@@ -103,7 +103,7 @@ MMACTION = Recipe(
         "code": "mmaction2",
         "frames": "12, in the middles of equal parts",
         "picture": "224 px of 256 px, shortest, bilinear without antialiasing",
-        "text": "CLIP's word pieces in lower case, 77 tokens",
+        "text": "word pieces of CLIP in lower case, 77 tokens",
         "mean": "of the vectors of the frames as they are",
     },
 )

@@ -28,7 +28,7 @@ from retrievers.embedding_cache import Tower
 from retrievers.encoders.by_modality import ByModality
 from retrievers.encoders.imagebind_network import HUGE, Config, ImageBind, Trunk, renamed
 from retrievers.encoders.kaldi_fbank import kaldi_fbank
-from retrievers.encoders.openclip_models import open_clip
+from retrievers.encoders.openclip_tokens import clip_tokens
 from retrievers.encoders.pictures import CLIP_MEAN, CLIP_STD, PictureRecipe
 from retrievers.encoders.towers import (
     NetworkTower,
@@ -137,16 +137,6 @@ def sounds(mels: int, frames: int) -> Prepare[Item]:
     return views
 
 
-def word_pieces(context: int) -> Prepare[str]:
-    """Rows of token numbers [context], CLIP's: they come with open_clip. A longer text is cut."""
-
-    def rows(texts: Sequence[str]) -> Iterator[Tensor]:
-        tokenize = open_clip().tokenize
-        return (tokenize([text], context)[0] for text in texts)
-
-    return rows
-
-
 def mean_of_views(tower: nn.Module, views: Tensor) -> Tensor:
     """[batch, dim] of [batch, views, ...]: the mean of the views' unit vectors."""
     vectors = F.normalize(tower(views.flatten(0, 1)).float(), dim=-1)
@@ -197,7 +187,7 @@ def text_tower(
     def forward(tokens: Tensor) -> Tensor:
         return F.pad(F.normalize(network.text(tokens).float(), dim=-1), (0, 1))
 
-    return NetworkTower(word_pieces(config.context), forward, fingerprint, placement, _BATCH)
+    return NetworkTower(clip_tokens(config.context), forward, fingerprint, placement, _BATCH)
 
 
 def adapter(config: Config) -> PretrainedAdapter:
@@ -212,8 +202,8 @@ def adapter(config: Config) -> PretrainedAdapter:
         open_tiny=_open_tiny,
         network=partial(ImageBind, config),
         options={
-            "picture": f"{config.side} px, shortest, bicubic",
-            "video": f"5 clips of 2 s, first and last frame, 3 windows of {config.side} px",
+            "picture": PictureRecipe(config.side).told,
+            "frames": f"5 clips of 2 s, first and last frame, 3 windows of {config.side} px",
             "sound": "first channel, 3 windows of 2 s, "
             f"{config.mels} mel bands at {config.frames} moments",
             "views": "mean of unit vectors",

@@ -7,7 +7,6 @@ head and the head that matches pairs are left out, since retrieval uses neither.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from retrievers.pretrained import PretrainedAdapter
 from retrievers.weights.random import seeded
 from retrievers.weights.releases import Located, Release
 from retrievers.weights.report import CheckpointError
+from retrievers.weights.settings import read_settings
 from retrievers.weights.states import load_strictly, read_state
 
 FULL = InternVLConfig(
@@ -101,23 +101,26 @@ _LEFT_OUT = ("qllama.lm_head.", "itm_head.", "logit_scale")
 _BATCH = 16
 
 
+def picture_recipe(config: InternVLConfig) -> PictureRecipe:
+    return PictureRecipe(config.vision.side, IMAGENET_MEAN, IMAGENET_STD, resize="squash")
+
+
 def released_config(file: Path) -> InternVLConfig:
     """The sizes that a release's ``config.json`` states. Raises CheckpointError."""
+    stated = read_settings(file)
     try:
-        stated = json.loads(file.read_text(encoding="utf-8"))
         _check_plain(stated)
         sight, words = stated["vision_config"], stated["qllama_config"]
         vision = VisionConfig(**_sizes(_SIGHT, sight, FULL.vision))
-        return InternVLConfig(
-            vision,
-            QLlamaConfig(
-                **_sizes(_WORDS, words, FULL.language),
-                **_sizes(_LOOK, stated, FULL.language),
-                looked_at=vision.width,
-            ),
-            **_sizes(_WHOLE, stated, FULL),
+        language = QLlamaConfig(
+            **_sizes(_WORDS, words, FULL.language),
+            **_sizes(_LOOK, stated, FULL.language),
+            looked_at=vision.width,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        config = InternVLConfig(vision, language, **_sizes(_WHOLE, stated, FULL))
+        _check_heads(config)
+        return config
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{file} does not describe an InternVL 1.0: {error!r}") from error
 
 
@@ -160,6 +163,19 @@ def _check_plain(stated: Mapping[str, Any]) -> None:
         found = stated[part].get("hidden_act", usual)
         if found != usual:
             raise ValueError(f"the activation of {part} is {found!r}, not {usual!r}")
+
+
+def _check_heads(config: InternVLConfig) -> None:
+    """Raises ValueError where a width cannot be shared out among its heads."""
+    vision, language = config.vision, config.language
+    for width, heads in (
+        (vision.width, vision.heads),
+        (language.width, language.heads),
+        (vision.width, config.pool_heads),
+        (language.width, config.pool_heads),
+    ):
+        if width % heads:
+            raise ValueError(f"a width of {width} is not shared out evenly among {heads} heads")
 
 
 def _sizes(names: Mapping[str, str], stated: Mapping[str, Any], full: object) -> dict[str, Any]:
@@ -224,11 +240,9 @@ def _towers(
     placement: Placement,
 ) -> tuple[NetworkTower[Item], NetworkTower[str]]:
     placement.put(network)
-    recipe = PictureRecipe(config.vision.side, IMAGENET_MEAN, IMAGENET_STD, resize="squash")
+    pictures = picture_recipe(config).pictures
     return (
-        NetworkTower(
-            recipe.pictures, network.encode_image, f"{fingerprint}-image", placement, _BATCH
-        ),
+        NetworkTower(pictures, network.encode_image, f"{fingerprint}-image", placement, _BATCH),
         NetworkTower(
             token_rows(pieces), network.encode_text, f"{fingerprint}-text", placement, _BATCH
         ),
@@ -251,7 +265,7 @@ INTERNVL_G = PretrainedAdapter(
     open_tiny=_open_tiny,
     network=lambda: InternVL(FULL),
     options={
-        "picture": f"{FULL.vision.side} px, squash, bicubic",
+        "picture": picture_recipe(FULL).told,
         "pooling": "direction of InternViT + direction of 96 queries of QLLaMA",
         "text": f"{_PREFIX!r} in front, {_LENGTH} tokens, the last one's state",
         "score": "cosine",

@@ -95,6 +95,10 @@ _LEFT_OUT = ("decoder_", "logit_scale", "text_mask_", "image_mask_", "audio_mask
 _RECKONED = (".rp_bucket", ".position_idx", ".version", ".mask_embedding")
 
 
+def picture_recipe(config: OnePeaceConfig) -> PictureRecipe:
+    return PictureRecipe(_PATCH * config.patches, resize="squash")
+
+
 def open_towers(
     located: Located, fingerprint: str, placement: Placement
 ) -> tuple[ByModality, NetworkTower[str], int]:
@@ -199,10 +203,11 @@ def _towers(
     placement: Placement,
 ) -> tuple[ByModality, NetworkTower[str]]:
     placement.put(network)
-    recipe = PictureRecipe(_PATCH * config.patches, resize="squash")
     # Sounds differ in length: each is a batch of its own.
     towers: dict[Modality, Tower[Item]] = {
-        "image": NetworkTower(recipe.pictures, network.encode_image, fingerprint, placement),
+        "image": NetworkTower(
+            picture_recipe(config).pictures, network.encode_image, fingerprint, placement
+        ),
         "audio": NetworkTower(
             waveforms(_seconds(config)), network.encode_audio, fingerprint, placement, batch=1
         ),
@@ -251,7 +256,7 @@ ONE_PEACE = PretrainedAdapter(
     network=lambda: OnePeace(FULL),
     told=_told,
     options={
-        "picture": f"{_PATCH * FULL.patches} px, squash, bicubic",
+        "picture": picture_recipe(FULL).told,
         "sound": "16 kHz, mono, mean 0 and variance 1, the first seconds, each by itself",
         "text": "lower case, byte pairs of GPT-2, 70 tokens and an end",
         "score": "cosine",

@@ -39,6 +39,11 @@ class PictureRecipe:
     resize: Literal["shortest", "squash"] = "shortest"
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
 
+    @property
+    def told(self) -> str:
+        """The same in words, for the options of a row."""
+        return f"{self.side} px, {self.resize}, {self.interpolation}"
+
     def picture(self, pixels: ByteArray) -> Tensor:
         """float32 [3, side, side] of uint8 [height, width, 3]."""
         prepared: Tensor = self._steps(Image.fromarray(pixels))

@@ -60,6 +60,10 @@ _RELEASE = Release(
 )
 
 
+def picture_recipe(config: Config) -> PictureRecipe:
+    return PictureRecipe(side_of(config), resize="squash")
+
+
 def caption(text: str) -> str:
     """A text as LAVIS prepares captions: lower case, no marks, at most 50 words."""
     plain = re.sub(r"""[.!"()*#:;~]""", " ", text.lower())
@@ -98,7 +102,7 @@ def _stages(
     store: TensorStore,
 ) -> _Stages:
     parts = Blip2Parts(placement.put(model))
-    recipe = PictureRecipe(side_of(config), resize="squash")
+    recipe = picture_recipe(config)
 
     def encode(items: Sequence[Item]) -> Tensor:
         pixels = placement.take(torch.stack(list(recipe.pictures(items))))
@@ -151,11 +155,7 @@ def _random_network(config: Config) -> nn.Module:
 
 
 def _told(located: Located) -> Options:
-    return {"picture": _picture(side_of(config_of(located)))}
-
-
-def _picture(side: int) -> str:
-    return f"{side} px, both sides whatever their proportions, bicubic"
+    return {"picture": picture_recipe(config_of(located)).told}
 
 
 TINY: Config = {
@@ -188,7 +188,7 @@ BLIP2 = PretrainedAdapter(
     open_tiny=_open_tiny,
     network=lambda: network(released_config()),
     options={
-        "picture": _picture(side_of(released_config())),
+        "picture": picture_recipe(released_config()).told,
         "text": f"word pieces of BERT, lower case, {_WORDS} words, {_TOKENS} tokens",
         "first stage": "best of the picture's vectors",
         "score": "matching logit plus the first stage's cosine",

@@ -16,8 +16,9 @@ from PIL import Image
 from datasets.base import ByteArray, Clip, Item
 from retrievers.base import Settings
 from retrievers.conformance_data import STRANGE
-from retrievers.encoders.imagebind import adapter, word_pieces
+from retrievers.encoders.imagebind import adapter
 from retrievers.encoders.imagebind_network import HUGE, Config, ImageBind, Trunk
+from retrievers.encoders.openclip_tokens import clip_tokens
 from tests.parity import goldens
 from tests.parity.goldens import FloatArray, Golden
 from tests.parity.imagebind_upstream import upstream
@@ -101,7 +102,7 @@ def test_full_size_has_the_authors_parameters(monkeypatch: pytest.MonkeyPatch) -
 def test_texts_are_parted_as_by_the_authors() -> None:
     data, _ = upstream(_frames, _FPS)
     texts = [*_TEXTS, *STRANGE, "don't STOP, it's 1999!", "<b>&lt;3</b> naïve ﬁne ½"]
-    ours = torch.stack(list(word_pieces(77)(texts)))
+    ours = torch.stack(list(clip_tokens()(texts)))
     assert torch.equal(ours, data.load_and_transform_text(texts, "cpu"))
 
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from datasets.base import Clip, Item, Sound
-from retrievers import registry
 from retrievers.base import Encoder, Precision, Retriever, Settings
 from retrievers.dual_tower import DualTower
 from retrievers.encoders.imagebind import IMAGEBIND, ClipEnds, adapter
@@ -66,13 +65,6 @@ def test_the_senses_that_are_left_out_need_not_be_there(
 ) -> None:
     left_out = re.compile(r"modality_\w+\.(depth|thermal|imu)\.")
     _built(tmp_path, {name: one for name, one in released.items() if not left_out.match(name)})
-
-
-def test_the_full_size_has_as_many_parameters_as_the_entry_says() -> None:
-    with torch.device("meta"):
-        network = IMAGEBIND.network()
-    found = sum(one.numel() for one in network.parameters())
-    assert found == registry.entry("imagebind").parameters
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

@@ -15,6 +15,7 @@ from datasets.base import Dataset, DatasetError, Modality
 from retrievers import registry
 from retrievers.base import Adapter, Settings, WeightsAbsent
 from retrievers.imported import MARK as IMPORTED
+from retrievers.weights.report import CheckpointError
 
 DEPTH = 10
 
@@ -123,6 +124,8 @@ def _seeds_of(
             yield _known(row, spec, settings, store.get(spec.key))
     except WeightsAbsent as problem:
         yield replace(row, reason=str(problem))
+    except CheckpointError as problem:
+        yield replace(row, action="fail", reason=str(problem))
     except Exception as problem:
         text = " ".join(str(problem).split())
         yield replace(row, action="fail", reason=f"{type(problem).__name__}: {text}")

@@ -132,7 +132,8 @@ def _is_hub_id(source: str) -> bool:
 def _local(source: str, release: Release) -> Located:
     path = Path(source).expanduser()
     if path.is_file():
-        _check_complete(path.parent, source, release.needs[1:])
+        beside = release.needs[1:]
+        _check_complete(path.parent, f"The folder of {source!r}", release, beside)
         return Located(source, (path,), path.parent)
     if not path.is_dir():
         raise WeightsAbsent(
@@ -143,11 +144,11 @@ def _local(source: str, release: Release) -> Located:
 
 
 def _in_folder(folder: Path, source: str, release: Release) -> Located:
-    _check_complete(folder, source, release.needs)
+    _check_complete(folder, repr(source), release, release.needs)
     return Located(source, _matching(folder, release.needs[0]), folder)
 
 
-def _check_complete(folder: Path, source: str, needs: Iterable[str]) -> None:
+def _check_complete(folder: Path, called: str, release: Release, needs: Iterable[str]) -> None:
     lacking = [need for need in needs if not _matching(folder, need)]
     if not lacking:
         return
@@ -158,7 +159,8 @@ def _check_complete(folder: Path, source: str, needs: Iterable[str]) -> None:
         if weights_lack and any(folder.glob("pytorch_model*.bin"))
         else ""
     )
-    raise WeightsAbsent(f"{source!r} holds no {_told(lacking, ' and no ')}.{pickled}")
+    told = f" {release.obtain}" if release.obtain else ""
+    raise WeightsAbsent(f"{called} holds no {_told(lacking, ' and no ')}.{pickled}{told}")
 
 
 def _either(need: str) -> list[str]:

@@ -110,16 +110,16 @@ def _opened(path: Path, harmless: Iterable[Harmless]) -> Any:
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{path} is not a file of safetensors: {error}") from error
+            raise CheckpointError(
+                f"{path} cannot be read as safetensors ({error}): fetch it again."
+            ) from error
     try:
         mapped = zipfile.is_zipfile(path)
         with torch.serialization.safe_globals(list(harmless)):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except (RuntimeError, OSError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read as a checkpoint: {_first_line(error)}"
-        ) from error
-    # A pickle that is damaged, or is none, leads its reader into errors of any class.
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {error}") from error
+    # A file that is damaged, or is none, leads its reader into errors of any class.
     except Exception as error:
         raise CheckpointError(_unread(path, error)) from error
 
@@ -128,8 +128,8 @@ def _unread(path: Path, error: Exception) -> str:
     foreign = _FOREIGN.search(str(error))
     if not foreign:
         return (
-            f"{path} cannot be read as a checkpoint: it is damaged, or is none of torch. Fetch it "
-            "again."
+            f"{path} cannot be read as a checkpoint of torch: it is damaged or something else. "
+            "Fetch it again."
         )
     return (
         f"{path} holds more than weights ({foreign[1]}), and reading it could run a program. "
@@ -155,7 +155,3 @@ def _check_filled(model: nn.Module, source: str, spared: tuple[str, ...]) -> Non
     empty = [name for name, one in tensors if one.is_meta and not name.startswith(spared)]
     if empty:
         raise CheckpointError(f"{source}: {listed(empty)} of the model were left without numbers")
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -62,6 +62,16 @@ def stored(folder: Path) -> dict[str, Cell]:
     return {cell.spec.retriever.name: cell for cell in ResultStore(folder / "results").cells()}
 
 
+def test_weights_that_cannot_be_read_fail_their_own_cell_with_a_sentence(
+    run: Run, tmp_path: Path
+) -> None:
+    ended = run("DAMAGED", "CONSTANT")
+    assert ended.exit_code == 1, ended.output
+    assert "failed: The toy's box was opened." in flat(ended.output)
+    assert "CheckpointError" not in ended.output
+    assert stored(tmp_path)["constant"].status == "done"
+
+
 def test_good_and_bad_retrievers_in_one_run(run_and_report: Run, tmp_path: Path) -> None:
     bad = ("NAN", "CRASH", "KILLED", "LEAVES")
     left_out = ("LACKING", "WASHED", "AUDIO", "NARROWER")

@@ -23,6 +23,7 @@ from retrievers.base import (
     WeightsAbsent,
 )
 from retrievers.entry import Entry
+from retrievers.weights.report import CheckpointError
 
 Scorer = Callable[[str, str], float]
 
@@ -141,12 +142,15 @@ class ToyAdapter:
     modalities: tuple[Modality, ...] = ("image",)
     ready: bool = True
     built_as: str = ""
+    damage: str = ""
     make: type[ToyRetriever] = ToyRetriever
 
     def availability(self, settings: Settings) -> Availability:
         return Availability(self.ready, "" if self.ready else "The toy is in the wash.")
 
     def describe(self, settings: Settings) -> RetrieverSpec:
+        if self.damage:
+            raise CheckpointError(self.damage)
         return self._spec(self.name)
 
     def build(self, settings: Settings) -> ToyRetriever:
@@ -170,6 +174,15 @@ LEAVES = ToyAdapter("leaves", on_fit=leave)
 WAITS = ToyAdapter("waits", on_fit=wait)
 MENDABLE = ToyAdapter("mendable", on_fit=crash_until_mended)
 LACKING = ToyAdapter("lacking", on_fit=lack_weights)
+OPENED = ToyAdapter("opened", damage="The toy's box was opened.")
+DAMAGED = Entry(
+    name="damaged",
+    target="tests.bench.toy:OPENED",
+    paradigm="dual tower",
+    modalities=("image",),
+    summary="weights that cannot be read",
+    licence="Apache-2.0",
+)
 WASHED = ToyAdapter("washed", ready=False)
 AUDIO = ToyAdapter("audio", modalities=("audio",))
 NARROWER = Entry(

@@ -64,6 +64,14 @@ def test_an_incomplete_folder_says_what_is_missing(
     assert said in state.sentence
 
 
+def test_what_a_file_lacks_beside_it_is_told_with_where_to_get_it(tmp_path: Path) -> None:
+    release = Release(needs=("*.pt", "vocab.txt"), obtain="The vocabulary is BERT's.")
+    weights = tmp_path / "best.pt"
+    weights.touch()
+    with pytest.raises(WeightsAbsent, match=r"folder of .*best\.pt.* no vocab\.txt\. .*is BERT's"):
+        releases.locate(str(weights), release)
+
+
 def test_either_of_two_forms_of_the_weights_will_do(tmp_path: Path) -> None:
     either = Release(needs=("model*.safetensors|pytorch_model*.bin",), reads=("config.json",))
     folder = checkpoint(tmp_path)

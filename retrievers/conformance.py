@@ -195,8 +195,9 @@ def check_save_and_load(adapter: Adapter, modality: Modality) -> None:
 
 def check_search_before_index(adapter: Adapter, modality: Modality) -> None:
     """Search before index, and with k < 1, raises ValueError."""
-    _require_refusal(lambda: _trained(adapter, modality).search(QUERIES, 3), "search before index")
-    retriever = _fitted(adapter, modality, items_of_noise(modality, 3))
+    retriever = _trained(adapter, modality)
+    _require_refusal(lambda: retriever.search(QUERIES, 3), "search before index")
+    retriever.index(items_of_noise(modality, 3))
     _require_refusal(lambda: retriever.search(QUERIES, 0), "search with k = 0")
 
 

@@ -29,16 +29,20 @@ STRANGE = (
 
 def items_of_noise(modality: Modality, count: int) -> list[Item]:
     """Items of noise that are the same at each call, and the first of a longer list."""
-    return [Item(f"item-{row}", modality, _noise(modality, row)) for row in range(count)]
+    return _items(modality, range(count))
 
 
 def pairs_of_noise(modality: Modality, first: int, count: int) -> Pairs:
     """Items ``first`` and following, under other ids, each with two captions."""
-    items = items_of_noise(modality, first + count)[first:]
+    items = _items(modality, range(first, first + count))
     rows = tuple(row for row in range(count) for _ in range(2))
     captions = tuple(f"noise {first + row} told {telling}" for telling, row in enumerate(rows))
     renamed = tuple(Item(f"pair-{item.id}", item.modality, item.media) for item in items)
     return Pairs(renamed, captions, rows)
+
+
+def _items(modality: Modality, rows: range) -> list[Item]:
+    return [Item(f"item-{row}", modality, _noise(modality, row)) for row in rows]
 
 
 def _noise(modality: Modality, seed: int) -> ByteArray | Sound | Clip:

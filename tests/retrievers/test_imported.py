@@ -19,6 +19,7 @@ from retrievers import registry
 from retrievers.base import Retriever, Settings, TextRanker, WeightsAbsent
 from retrievers.import_files import ImportedScores, ImportProblem, read_import
 from retrievers.imported import ScoreMatrix
+from tests.retrievers.toys import SPEC
 
 IDS = ("b", "a", "c")
 TEXTS = ("one", "two, three", 'a "fourth"\nline', "five")
@@ -233,8 +234,7 @@ def test_a_score_matrix_ranks_like_a_sorted_list(
     )
     scores = np.array(flat, np.float32).reshape(queries, items)
     ids, texts = tuple(map(str, range(items))), tuple(f"t{row}" for row in range(queries))
-    spec = registry.adapter("aligned@untrained").describe(Settings(0, "cpu", Path()))
-    matrix = ScoreMatrix(spec, ImportedScores(ids, texts, scores), "here")
+    matrix = ScoreMatrix(SPEC, ImportedScores(ids, texts, scores), "here")
     order = data.draw(st.permutations(range(items)))
     matrix.index(gallery([ids[place] for place in order]))
     ranking = matrix.search(texts, k)

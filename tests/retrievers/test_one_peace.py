@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from retrievers.base import Settings, WeightsAbsent
 from retrievers.encoders import one_peace
 from retrievers.encoders.one_peace import ONE_PEACE
 from retrievers.encoders.one_peace_inputs import plain, read_words, waveforms
+from retrievers.encoders.one_peace_network import OnePeace
 from retrievers.encoders.towers import Placement
 from retrievers.weights import releases
 from retrievers.weights.report import CheckpointError
@@ -33,7 +35,7 @@ def release(tmp_path: Path) -> Path:
 
 def test_the_full_size_gives_vectors_of_its_width() -> None:
     with torch.device("meta"):
-        network = ONE_PEACE.network()
+        network = OnePeace(replace(one_peace.FULL, layers=1))
     seen = network.encode_image(torch.empty(2, 3, 256, 256, device="meta"))
     heard = network.encode_audio(torch.empty(1, 15 * 16_000, device="meta"))
     assert seen.shape == (2, 1536)

@@ -16,6 +16,7 @@ from retrievers.base import Retriever, Settings
 from retrievers.encoders.openclip_models import Config
 from retrievers.pretrained import PretrainedAdapter
 from tests.parity.goldens import FloatArray
+from tests.rankings import scores_by_row
 
 SIDE, WIDTH, HEADS, CONTEXT, VOCABULARY = 64, 128, 2, 77, 49408
 TEXTS = (
@@ -70,8 +71,7 @@ def outputs(retriever: Retriever, items: list[Item], folder: Path) -> Mapping[st
     """The vectors of the videos [videos, dim] and the scores [texts, videos]."""
     retriever.index(items)
     retriever.save(folder)
-    ranking = retriever.search(TEXTS, len(items))
-    scores = np.take_along_axis(ranking.scores, ranking.ids.argsort(axis=1), axis=1)
+    scores = scores_by_row(retriever.search(TEXTS, len(items)))
     return {"videos": load_file(folder / "gallery.safetensors")["vectors"], "scores": scores}
 
 

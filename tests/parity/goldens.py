@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -62,6 +63,23 @@ def peers() -> Path:
     if not root:
         pytest.skip(f"{PEERS} is not set")
     return Path(root)
+
+
+def run_peer(environment: str, module: str, *arguments: object) -> None:
+    """Run a module of these tests by the Python of an environment for upstream packages.
+
+    Skips the test where there is no such environment.
+    """
+    python = peers() / environment / "bin" / "python"
+    if not python.is_file():
+        pytest.skip(f"{python} is not there")
+    root = Path(__file__).parents[2]
+    subprocess.run(  # noqa: S603
+        [python, "-W", "ignore", "-m", module, *map(str, arguments)],
+        check=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), "HF_HUB_OFFLINE": "1"},
+    )
 
 
 def largest_difference(ours: Mapping[str, FloatArray], theirs: Mapping[str, FloatArray]) -> float:

@@ -7,8 +7,6 @@ LAVIS is run as it pinned its packages, by ``RETRIEVAL_TEST_PEERS/lavis/bin/pyth
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -100,16 +98,7 @@ def _placed(ids: IntArray, scores: FloatArray, count: int) -> FloatArray:
 
 
 def _theirs(folder: Path) -> dict[str, FloatArray]:
-    python = goldens.peers() / "lavis/bin/python"
-    if not python.is_file():
-        pytest.skip(f"{python} is not there")
-    root = Path(__file__).parents[2]
-    subprocess.run(  # noqa: S603
-        [python, "-m", "tests.parity.blip2_upstream", folder, str(_K_TEST)],
-        check=True,
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
+    goldens.run_peer("lavis", "tests.parity.blip2_upstream", folder, _K_TEST)
     with np.load(folder / "theirs.npz") as arrays:
         return dict(arrays)
 

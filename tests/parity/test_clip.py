@@ -30,6 +30,7 @@ from retrievers.weights.releases import locate
 from tests.parity import goldens
 from tests.parity.goldens import FloatArray, Golden
 from tests.parity.seeded import seeded_state, shapes_of
+from tests.rankings import scores_by_row
 
 TEXTS = (
     "A photo of a tabby cat, asleep!",
@@ -90,13 +91,11 @@ def ours(case: Case, source: Path, cache: Path) -> dict[str, FloatArray]:
     settings = Settings(seed=0, device="cpu", cache=cache, checkpoint={"model": str(source)})
     retriever = small.build(settings)
     retriever.index(pictures())
-    ranking = retriever.search(TEXTS, len(pictures()))
-    in_order = np.take_along_axis(ranking.scores, np.argsort(ranking.ids, axis=1), axis=1)
     return {
         "pixels": np.stack([one.numpy() for one in case.towers.recipe.pictures(pictures())]),
         "images": unit(items.encode(pictures())),
         "texts": unit(texts.encode(TEXTS)),
-        "scores": in_order,
+        "scores": scores_by_row(retriever.search(TEXTS, len(pictures()))),
     }
 
 

@@ -23,6 +23,7 @@ from tests.parity import goldens
 from tests.parity.goldens import FloatArray, Golden
 from tests.parity.imagebind_upstream import upstream
 from tests.parity.seeded import seeded_state, shapes_of
+from tests.rankings import scores_by_row
 
 _VERSION = "53680b0"
 # Small, but for what the authors' code does not let be chosen: pictures of 224, 128 bands.
@@ -138,9 +139,7 @@ def _ours(folder: Path) -> dict[str, FloatArray]:
     for modality, items in _media(folder).items():
         outputs[modality] = encoder.encode_items(items)[:, :-1]
         retriever.index(items)
-        ranking = retriever.search(_TEXTS, len(items))
-        order = ranking.ids.argsort(axis=1)
-        outputs[f"{modality} scores"] = np.take_along_axis(ranking.scores, order, axis=1)
+        outputs[f"{modality} scores"] = scores_by_row(retriever.search(_TEXTS, len(items)))
     return outputs
 
 

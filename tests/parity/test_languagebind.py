@@ -7,8 +7,6 @@ The authors' code is run as they pinned it, by ``RETRIEVAL_TEST_PEERS/languagebi
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from retrievers.encoders.towers import TowerPair
 from tests.parity import goldens
 from tests.parity.goldens import FloatArray, Golden
 from tests.parity.seeded import seeded_state
+from tests.rankings import scores_by_row
 
 _VERSION = "7070c53"
 _ADAPTERS = {
@@ -111,30 +110,19 @@ def _ours(case: str, folder: Path) -> dict[str, FloatArray]:
         Item(name, modality, _media(modality, held)) for name, held in _arrays(modality).items()
     ]
     retriever.index(items)
-    ranking = retriever.search(_TEXTS, len(items))
-    scores = np.take_along_axis(ranking.scores, ranking.ids.argsort(axis=1), axis=1)
     return {
         "items": towers.encode_items(items),
         "texts": towers.encode_texts(_TEXTS),
-        "scores": scores,
+        "scores": scores_by_row(retriever.search(_TEXTS, len(items))),
     }
 
 
 def _theirs(case: str, source: Path, folder: Path) -> dict[str, FloatArray]:
     modality = case.partition("-")[0]
-    python = goldens.peers() / "languagebind/bin/python"
-    if not python.exists():
-        pytest.skip(f"{python} is not there")
     (folder / "told.json").write_text(json.dumps(_told(case)))
     np.savez(folder / "inputs.npz", texts=np.array(_TEXTS), **_arrays(modality))
-    root = Path(__file__).parents[2]
     module = "tests.parity.languagebind_upstream"
-    subprocess.run(  # noqa: S603
-        [python, "-W", "ignore", "-m", module, modality, str(source), str(folder)],
-        check=True,
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root), "HF_HUB_OFFLINE": "1"},
-    )
+    goldens.run_peer("languagebind", module, modality, source, folder)
     with np.load(folder / "outputs.npz") as outputs:
         return {name: outputs[name] for name in outputs.files}
 

@@ -21,6 +21,7 @@ from retrievers.weights.report import CheckpointError
 from tests.parity import goldens
 from tests.parity.blip2_small import write_sizes_and_words
 from tests.parity.seeded import seeded_state
+from tests.rankings import scores_by_row
 from tests.retrievers.toys import items
 
 State = dict[str, Tensor]
@@ -160,13 +161,10 @@ def test_without_a_configuration_the_weights_tell_how_large_pictures_are(tmp_pat
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_a_half_precision_is_near_the_full_one(tmp_path: Path, precision: Precision) -> None:
     source = write(tmp_path, lavis_state())
-    full, half = answers(source), answers(source, precision=precision)
-
-    def matrix(ranking: Ranking) -> np.ndarray:
-        return np.take_along_axis(ranking.scores, ranking.ids.argsort(axis=1), axis=1)
-
-    np.testing.assert_allclose(matrix(half), matrix(full), atol=0.06)
-    assert not np.array_equal(matrix(half), matrix(full))
+    full = scores_by_row(answers(source))
+    half = scores_by_row(answers(source, precision=precision))
+    np.testing.assert_allclose(half, full, atol=0.06)
+    assert not np.array_equal(half, full)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from retrievers.encoders.openclip_tokens import clip_tokens
 from retrievers.weights.random import seeded
 from retrievers.weights.report import CheckpointError
 from retrievers.weights.states import State
+from tests.rankings import scores_by_row
 
 SMALL = replace(CLIP2VIDEO, open=partial(opened, TINY))
 ITEMS = items_of_noise("video", 5)
@@ -44,8 +45,7 @@ def read(folder: Path, state: State) -> Retriever:
 def scores(retriever: Retriever, items: list[Item] = ITEMS) -> FloatArray:
     """[queries, items]"""
     retriever.index(items)
-    found = retriever.search(QUERIES, len(items))
-    return np.take_along_axis(found.scores, found.ids.argsort(axis=1), axis=1)
+    return scores_by_row(retriever.search(QUERIES, len(items)))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from retrievers.encoders.pictures import PictureRecipe
 from retrievers.weights.random import seeded
 from retrievers.weights.report import CheckpointError
 from retrievers.weights.states import State
+from tests.rankings import scores_by_row
 
 SMALL = replace(CLIP4CLIP, open=partial(opened, TINY), told=partial(told, TINY))
 ITEMS = items_of_noise("video", 5)
@@ -52,8 +53,7 @@ def read(folder: Path, holds: Mapping[str, object]) -> Retriever:
 def scores(retriever: Retriever, items: list[Item] = ITEMS) -> FloatArray:
     """[queries, items]"""
     retriever.index(items)
-    found = retriever.search(QUERIES, len(items))
-    return np.take_along_axis(found.scores, found.ids.argsort(axis=1), axis=1)
+    return scores_by_row(retriever.search(QUERIES, len(items)))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from retrievers.encoders.languagebind_inputs import RATE, Spectrum, pictures, vi
 from retrievers.encoders.languagebind_network import LanguageBind
 from retrievers.weights.random import seeded
 from retrievers.weights.report import CheckpointError
+from tests.rankings import scores_by_row
 
 TINY = seeded(0, lambda: LanguageBind(TINY_IMAGE)).eval()
 START, END = 49_406, 49_407
@@ -57,9 +58,7 @@ def retriever(folder: Path, state: dict[str, Tensor], precision: Precision = "fp
 def scores(built: Any) -> FloatArray:
     """Of each query with six pictures, [queries, 6]."""
     built.index(items_of_noise("image", 6))
-    ranking = built.search(QUERIES, 6)
-    found: FloatArray = np.take_along_axis(ranking.scores, ranking.ids.argsort(axis=1), axis=1)
-    return found
+    return scores_by_row(built.search(QUERIES, 6))
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ ENTRIES = (
         modalities=("image",),
         summary="CLIP ViT-B/32 of OpenAI, zero-shot, cosine of two vectors",
         licence="MIT",
-        checkpoint_roles={"model": "hub id, folder or file of the weights of CLIP ViT-B/32"},
+        checkpoint_roles={"model": "hub id, folder or file of CLIP ViT-B/32"},
         parameters=151_277_313,
         published=PublishedRow(
             "CLIP",
@@ -73,7 +73,7 @@ ENTRIES = (
         modalities=("image",),
         summary="OpenCLIP ViT-B/32 of LAION-2B, zero-shot, cosine of two vectors",
         licence="MIT",
-        checkpoint_roles={"model": "hub id, folder or file of OpenCLIP ViT-B/32 weights"},
+        checkpoint_roles={"model": "hub id, folder or file of OpenCLIP ViT-B/32"},
         parameters=151_277_313,
         published=PublishedRow(
             "OpenCLIP",
@@ -87,7 +87,7 @@ ENTRIES = (
         modalities=("image",),
         summary="MobileCLIP-B of Apple, or B (LT), zero-shot, cosine of two vectors",
         licence="Apple Machine Learning Research Model License",
-        checkpoint_roles={"model": "hub id, folder or file of MobileCLIP-B, or B (LT), weights"},
+        checkpoint_roles={"model": "hub id, folder or file of MobileCLIP-B, or B (LT)"},
         parameters=149_777_153,
         restriction=_APPLE_RESTRICTION,
         published=PublishedRow(
@@ -102,7 +102,7 @@ ENTRIES = (
         modalities=("image",),
         summary="MobileCLIP2-S4 of Apple, zero-shot, cosine of two vectors",
         licence="Apple Machine Learning Research Model License",
-        checkpoint_roles={"model": "hub id, folder or file of MobileCLIP2-S4 weights"},
+        checkpoint_roles={"model": "hub id, folder or file of MobileCLIP2-S4"},
         parameters=445_435_137,
         restriction=_APPLE_RESTRICTION,
     ),

@@ -155,7 +155,8 @@ CLIP = _adapter(
         needs=("open_clip_model.safetensors|model.safetensors",),
         reads=(*_CONFIG, "config.json"),
         hub="timm/vit_base_patch32_clip_224.openai",
-        obtain="It takes 0.6 GB in fp32. openai/clip-vit-base-patch32 in safetensors is read as well.",
+        obtain="It takes 0.6 GB in fp32. openai/clip-vit-base-patch32 in safetensors is read as "
+        "well.",
     ),
     CLIP_TOWERS,
     CLIP_TINY,

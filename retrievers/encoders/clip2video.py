@@ -95,7 +95,7 @@ def _with_centres_of(state: State, form: Form) -> Form:
 RELEASE = Release(
     needs=("*.safetensors|pytorch_model.bin*",),
     obtain=(
-        "pytorch_model.bin.N (0.7 GB, MIT) is on Google Drive, a folder for each data set that it "
+        "pytorch_model.bin.N (0.7 GB, MIT) is on Google Drive, a folder for each dataset that it "
         "was trained on: MSR-VTT-9k in https://drive.google.com/drive/folders/"
         "1a5Dcg8wNh88Z-bxb0ZMV3IJFjtSe7X2A, MSVD in https://drive.google.com/drive/folders/"
         "1LKMUZFf9EAxFbGShlA22eUCeGKC8DWx4. Keep them in folders CLIP2Video_MSRVTT9k and "

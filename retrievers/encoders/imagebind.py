@@ -64,7 +64,7 @@ _SOUND_MEAN, _SOUND_STD = -4.268, 9.138
 RELEASE = Release(
     needs=("imagebind_huge.pth",),
     obtain=(
-        "Its authors give imagebind_huge.pth (4.8 GB, for non-commercial use) at "
+        "Its authors give imagebind_huge.pth (4.8 GB, CC-BY-NC-SA-4.0) at "
         "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth."
     ),
 )

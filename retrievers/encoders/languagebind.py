@@ -42,14 +42,16 @@ _PACKAGES = ("torch", "open_clip_torch", "ftfy")
 class System:
     """What sets one of the releases apart.
 
-    released  sizes where the release does not say them itself
-    prepare   sizes -> what makes the network's input of items
-    options   sizes -> the preparation in words
-    batch     items that are encoded together
+    gigabytes  of the weights in fp32
+    released   sizes where the release does not say them itself
+    prepare    sizes -> what makes the network's input of items
+    options    sizes -> the preparation in words
+    batch      items that are encoded together
     """
 
     modality: Literal["image", "video", "audio"]
     hub: str
+    gigabytes: float
     released: Config
     tiny: Config
     prepare: Callable[[Config], Prepare[Item]]
@@ -63,7 +65,7 @@ class System:
             needs=("model*.safetensors|pytorch_model*.bin",),
             reads=("config.json",),
             hub=self.hub,
-            obtain="One file holds the tower and that of texts (1.7 GB; of videos 2.1 GB).",
+            obtain=f"It holds the tower of texts too, and takes {self.gigabytes} GB in fp32.",
         )
 
 
@@ -146,6 +148,7 @@ IMAGE = _adapter(
     System(
         "image",
         hub="LanguageBind/LanguageBind_Image",
+        gigabytes=1.7,
         released=sizes.IMAGE,
         tiny=sizes.TINY_IMAGE,
         prepare=lambda config: partial(pictures, config.height),
@@ -157,6 +160,7 @@ VIDEO = _adapter(
     System(
         "video",
         hub="LanguageBind/LanguageBind_Video_FT",
+        gigabytes=2.1,
         released=sizes.VIDEO,
         tiny=sizes.TINY_VIDEO,
         prepare=lambda config: partial(videos, config.height, config.frames),
@@ -172,6 +176,7 @@ AUDIO = _adapter(
     System(
         "audio",
         hub="LanguageBind/LanguageBind_Audio_FT",
+        gigabytes=1.7,
         released=sizes.AUDIO,
         tiny=sizes.TINY_AUDIO,
         prepare=lambda config: Spectrum(config.height, config.width).sounds,

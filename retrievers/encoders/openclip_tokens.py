@@ -12,8 +12,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 
-from retrievers.encoders.frozen_towers import check_tokenizer
 from retrievers.encoders.openclip_models import Config, open_clip
+from retrievers.encoders.token_rows import FILE, read_tokenizer
 from retrievers.encoders.towers import Prepare
 from retrievers.weights.report import CheckpointError
 
@@ -68,15 +68,8 @@ def siglip2_tokens(folder: Path, text: Config) -> Prepare[str]:
 
     Raises CheckpointError where that file is missing, damaged or of another model.
     """
-    path = folder / "tokenizer.json"
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    # The package raises Exception itself, whatever is wrong with a file.
-    except Exception as error:
-        raise CheckpointError(f"{path} is not a tokenizer: {error}") from error
-    special = len(tokenizer.get_added_tokens_decoder())
-    check_tokenizer(str(path), tokenizer.get_vocab_size(), special, text["vocab_size"])
-    return _ended_and_padded(tokenizer, str(path), text["context_length"])
+    tokenizer = read_tokenizer(folder, text["vocab_size"])
+    return _ended_and_padded(tokenizer, str(folder / FILE), text["context_length"])
 
 
 def byte_tokens(folder: Path, text: Config) -> Prepare[str]:

@@ -55,8 +55,9 @@ _RELEASE = Release(
     needs=("model*.safetensors|pytorch_model*.bin",),
     reads=("config.json", "tokenizer.json", "vocab.txt", FROZEN_TOWER),
     hub="Salesforce/blip2-itm-vit-g-coco",
-    obtain="Without fine-tuning it is Salesforce/blip2-itm-vit-g. LAVIS's blip2_finetune_coco.pth "
-    "and blip2_pretrained.pth are read too, with BERT's vocab.txt beside them.",
+    obtain="It takes 4.7 GB in fp32. Without fine-tuning it is Salesforce/blip2-itm-vit-g. LAVIS's "
+    "blip2_finetune_coco.pth and blip2_pretrained.pth are read too, with BERT's vocab.txt beside "
+    "them.",
 )
 
 

@@ -332,11 +332,25 @@ def test_the_list_shows_what_there_is(tmp_path: Path) -> None:
     assert ended.exit_code == 0
     for name in ("tiny-dual", "aligned", "cart", "generative", "flickr30k-mini", "mscoco"):
         assert name in ended.output
-    assert "--checkpoint aligned.image=" in ended.output
+    assert "--checkpoint image=HUB_ID_OR_PATH" in flat(ended.output)
+    assert "Published R@1: flickr30k 55.9, mscoco 30.4" in flat(ended.output)
+    assert "Published figures only" in ended.output
     assert "mscoco:5k" in ended.output
     assert "Drawn on first use" in flat(ended.output) or "is drawn on first use" in ended.output
     assert not list(tmp_path.iterdir())
     assert max(map(len, ended.output.splitlines())) <= 80
+
+
+def test_the_list_of_named_retrievers_tells_all(tmp_path: Path) -> None:
+    ended = CliRunner().invoke(
+        app, ["--list", "--retriever", "imagebind,aligned", "--cache", str(tmp_path)]
+    )
+    shown = flat(ended.output)
+    assert "--checkpoint aligned.image=" in shown
+    assert "imagebind_huge.pth" in shown
+    assert "not for commercial use" in shown
+    assert "msrvtt R@1 36.8 of imagebind_huge.pth" in shown
+    assert "flickr30k-mini" not in shown
 
 
 def test_every_option_is_explained() -> None:

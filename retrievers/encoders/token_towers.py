@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from datasets.base import Item, Pairs
 from retrievers.base import FloatArray, RetrieverSpec, Settings
 from retrievers.embedding_cache import CachedTower, Tower, item_key
+from retrievers.encoders.towers import check_fingerprint, write_fingerprint
 from retrievers.late_interaction import LateInteraction
 from retrievers.token_index import Interaction, Tokens
 
@@ -54,14 +54,11 @@ class TokenTowers:
 
     def save(self, folder: Path) -> None:
         """Write which towers these are; the weights stay where they are."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "towers.json").write_text(json.dumps(self.fingerprint), encoding="utf-8")
+        write_fingerprint(folder, self.fingerprint)
 
     def load(self, folder: Path) -> None:
         """Raises ValueError where other towers wrote ``folder``."""
-        theirs = json.loads((folder / "towers.json").read_text(encoding="utf-8"))
-        if theirs != self.fingerprint:
-            raise ValueError(f"{folder} is of the towers {theirs}, these are {self.fingerprint}")
+        check_fingerprint(folder, self.fingerprint)
 
     def _tokens(self, rows: FloatArray) -> Tokens:
         each = rows.reshape(len(rows), -1, self._dim + 1)

@@ -31,6 +31,7 @@ Prepare = Callable[[Sequence[T]], Iterable[Tensor]]
 Forward = Callable[[Tensor], Tensor]
 
 _ROWS_AT_ONCE = 1 << 14
+_TOWERS = "towers.json"
 
 _DTYPES: Mapping[Precision, torch.dtype] = {
     "fp32": torch.float32,
@@ -122,14 +123,11 @@ class TowerPair:
 
     def save(self, folder: Path) -> None:
         """Write which towers these are; the weights stay where they are."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "towers.json").write_text(json.dumps(self.fingerprint), encoding="utf-8")
+        write_fingerprint(folder, self.fingerprint)
 
     def load(self, folder: Path) -> None:
         """Raises ValueError where other towers wrote ``folder``."""
-        theirs = json.loads((folder / "towers.json").read_text(encoding="utf-8"))
-        if theirs != self.fingerprint:
-            raise ValueError(f"{folder} is of the towers {theirs}, these are {self.fingerprint}")
+        check_fingerprint(folder, self.fingerprint)
 
     def _nothing(self) -> FloatArray:
         return np.zeros((0, self._dim), np.float32)
@@ -150,6 +148,19 @@ def tiny_dual_tower(
 ) -> DualTower:
     """The pair with an exact index, on the processor, with nothing kept."""
     return DualTower(spec, TowerPair(items, texts, dim), TorchExact)
+
+
+def write_fingerprint(folder: Path, fingerprint: str) -> None:
+    """All that is saved of towers whose weights stay where they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _TOWERS).write_text(json.dumps(fingerprint), encoding="utf-8")
+
+
+def check_fingerprint(folder: Path, fingerprint: str) -> None:
+    """Raises ValueError where other towers wrote ``folder``."""
+    theirs = json.loads((folder / _TOWERS).read_text(encoding="utf-8"))
+    if theirs != fingerprint:
+        raise ValueError(f"{folder} is of the towers {theirs}, these are {fingerprint}")
 
 
 def tower_fingerprint(

@@ -22,7 +22,7 @@ import torch
 
 from datasets.base import ByteArray
 from retrievers.torchvision_guard import ensure_torchvision
-from tests.parity import goldens
+from tests.parity import borrowed, goldens
 
 
 def upstream(frames_of: Callable[[str], ByteArray], fps: float) -> tuple[ModuleType, Any]:
@@ -48,9 +48,7 @@ def _stand_in(patch: pytest.MonkeyPatch, root: Path, video: Callable[..., _Video
     """Put into ``sys.modules`` what it imports."""
 
     def module(name: str, **holds: Any) -> None:
-        made = ModuleType(name)
-        vars(made).update(holds)
-        patch.setitem(sys.modules, name, made)
+        patch.setitem(sys.modules, name, borrowed.module(name, **holds))
 
     def file(name: str, source: str, path: str) -> ModuleType:
         """One file of a package whose other files need what is not here."""

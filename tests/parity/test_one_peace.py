@@ -25,6 +25,7 @@ from retrievers.encoders.towers import Placement
 from retrievers.torchvision_guard import ensure_torchvision
 from retrievers.weights import releases
 from tests.parity import goldens
+from tests.parity.borrowed import module
 from tests.parity.goldens import FloatArray, Golden
 from tests.parity.seeded import Shapes, seeded_state, shapes_of
 
@@ -195,8 +196,8 @@ class _Published:
     def __init__(self, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in [one for one in sys.modules if one.startswith("one_peace.")]:
             monkeypatch.delitem(sys.modules, name)
-        for name, module in _stand_ins(source):
-            monkeypatch.setitem(sys.modules, name, module)
+        for name, stand_in in _stand_ins(source):
+            monkeypatch.setitem(sys.modules, name, stand_in)
         ensure_torchvision()
         retrieval = importlib.import_module("one_peace.models.one_peace.one_peace_retrieval")
         data = importlib.import_module("one_peace.data.base_dataset")
@@ -380,8 +381,5 @@ def _stand_ins(source: Path) -> Iterator[tuple[str, ModuleType]]:
     yield _module("fairseq.data", FairseqDataset=object)
 
 
-def _module(name: str, **members: Any) -> tuple[str, ModuleType]:
-    module = ModuleType(name)
-    for one, value in members.items():
-        setattr(module, one, value)
-    return name, module
+def _module(name: str, **holds: Any) -> tuple[str, ModuleType]:
+    return name, module(name, **holds)

@@ -118,7 +118,7 @@ def adapter(settings: Settings) -> Adapter:
         from retrievers.encoders.aligned import AlignedAdapter
 
         return AlignedAdapter()
-    from retrievers.encoders.tiny_dual import TinyDualAdapter
+    from retrievers.encoders.tiny.dual import TinyDualAdapter
 
     return TinyDualAdapter()
 
@@ -136,22 +136,22 @@ def encoder(settings: Settings) -> Encoder:
         from retrievers.encoders.aligned import AlignedEncoder
 
         return AlignedEncoder.from_settings(settings)
-    from retrievers.encoders.tiny_encoder import TinyDualEncoder
+    from retrievers.encoders.tiny.encoder import TinyDualEncoder
 
     return TinyDualEncoder.from_settings(settings)
 
 
 def tiny_encoder(seed: int) -> Encoder:
     """Small towers for the conformance suite."""
-    from retrievers.encoders.tiny_dual import tiny_config
-    from retrievers.encoders.tiny_encoder import TinyDualEncoder
+    from retrievers.encoders.tiny.dual import tiny_config
+    from retrievers.encoders.tiny.encoder import TinyDualEncoder
 
     return TinyDualEncoder(tiny_config(), seed, "cpu", cache=None)
 
 
 def tiny_spec(seed: int) -> RetrieverSpec:
     """Of the towers of ``tiny_encoder``."""
-    from retrievers.encoders.tiny_dual import TinyDualAdapter
+    from retrievers.encoders.tiny.dual import TinyDualAdapter
 
     return TinyDualAdapter().tiny(seed).spec
 

@@ -27,7 +27,7 @@ _EMBEDDING_ROLES = {
 ENTRIES = (
     Entry(
         name="tiny-dual",
-        target="retrievers.encoders.tiny_dual:TinyDualAdapter",
+        target="retrievers.encoders.tiny.dual:TinyDualAdapter",
         paradigm="dual tower",
         modalities=get_args(Modality),
         summary="small item and text towers trained here on the training pairs, exact search",
@@ -200,13 +200,13 @@ ENTRIES = (
         paradigm="dual tower",
         modalities=("audio",),
         summary="HTSAT-BERT of WavCaps, fine-tuned, the middle 10 s of a sound",
-        licence="for research that is not commercial (UK data copyright exemption)",
+        licence="UK data copyright exemption",
         checkpoint_roles={
             "model": "file HTSAT-BERT-FT-AudioCaps.pt or HTSAT-BERT-FT-Clotho.pt, with "
             "bert-base-uncased's tokenizer.json beside it"
         },
         parameters=140_100_249,
-        restriction="not for commercial use",
+        restriction="for research that is not commercial",
         published=PublishedRow(
             "HTSAT-BERT",
             made_of={

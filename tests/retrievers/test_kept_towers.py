@@ -8,7 +8,7 @@ import pytest
 
 from datasets.base import Item, Pairs
 from datasets.media.files import MediaError
-from retrievers.encoders.kept_towers import KeptTowers
+from retrievers.encoders.tiny.kept_towers import KeptTowers
 
 
 def key(path: Path) -> str:

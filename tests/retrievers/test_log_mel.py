@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.audio_utils import mel_filter_bank
 
-from retrievers.encoders.log_mel import SILENCE, log_mel, mel_bands
+from retrievers.encoders.tiny.log_mel import SILENCE, log_mel, mel_bands
 
 RATE = 16_000
 HOP = 640

@@ -20,16 +20,16 @@ from PIL import Image
 from datasets.base import Item, Pairs
 from datasets.media.files import MediaError
 from retrievers.base import Settings
-from retrievers.encoders import tiny_encoder
-from retrievers.encoders.caption_tokens import (
+from retrievers.encoders.tiny import encoder as tiny_encoder
+from retrievers.encoders.tiny.caption_tokens import (
     MAX_TOKENS,
     tokenize,
     train_tokenizer,
 )
-from retrievers.encoders.tiny_dual import TinyDualAdapter, tiny_config
-from retrievers.encoders.tiny_encoder import TinyConfig, TinyDualEncoder
-from retrievers.encoders.tiny_towers import TextSizes, TextTower, pad
-from retrievers.encoders.tiny_training import info_nce
+from retrievers.encoders.tiny.dual import TinyDualAdapter, tiny_config
+from retrievers.encoders.tiny.encoder import TinyConfig, TinyDualEncoder
+from retrievers.encoders.tiny.towers import TextSizes, TextTower, pad
+from retrievers.encoders.tiny.training import info_nce
 
 COLOURS = {
     "red": (220, 30, 30),

@@ -16,9 +16,9 @@ from datasets.base import Clip, Item, Modality, Pairs, Sound
 from datasets.media.files import MediaError
 from datasets.media.sampling import FrameSampling
 from datasets.media.videos import load_clip
-from retrievers.encoders import tiny_encoder
-from retrievers.encoders.tiny_dual import tiny_config
-from retrievers.encoders.tiny_encoder import TinyConfig, TinyDualEncoder
+from retrievers.encoders.tiny import encoder as tiny_encoder
+from retrievers.encoders.tiny.dual import tiny_config
+from retrievers.encoders.tiny.encoder import TinyConfig, TinyDualEncoder
 from tests.datasets.tiny_files import write_sound, write_video
 
 RATE = 16_000

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from datasets.base import Item
 from datasets.media.sampling import WindowSampling
 from datasets.media.sounds import decode_windows
-from retrievers.encoders.log_mel import SILENCE, log_mel
-from retrievers.encoders.tiny_towers import Detectors, InOrder, convolutions
+from retrievers.encoders.tiny.log_mel import SILENCE, log_mel
+from retrievers.encoders.tiny.towers import Detectors, InOrder, convolutions
 
 # Log energies from silence to beyond full scale, spread over a byte: under half a decibel a step.
 _LOUDEST = 3.0

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from retrievers.encoders.tiny_medium import Medium
-from retrievers.encoders.tiny_towers import Towers, pad
+from retrievers.encoders.tiny.medium import Medium
+from retrievers.encoders.tiny.towers import Towers, pad
 
 # Takes a label, the steps done and the steps in all.
 Report = Callable[[str, int, int], None]

@@ -13,12 +13,12 @@ from typing import get_args
 from datasets.base import Modality
 from retrievers.base import Availability, Retriever, RetrieverSpec, Settings
 from retrievers.dual_tower import DualTower
-from retrievers.encoders.tiny_encoder import TinyConfig, TinyDualEncoder
-from retrievers.encoders.tiny_images import TinyImages
-from retrievers.encoders.tiny_sounds import TinySounds
-from retrievers.encoders.tiny_towers import TextSizes
-from retrievers.encoders.tiny_training import Schedule
-from retrievers.encoders.tiny_videos import TinyVideos
+from retrievers.encoders.tiny.encoder import TinyConfig, TinyDualEncoder
+from retrievers.encoders.tiny.images import TinyImages
+from retrievers.encoders.tiny.sounds import TinySounds
+from retrievers.encoders.tiny.towers import TextSizes
+from retrievers.encoders.tiny.training import Schedule
+from retrievers.encoders.tiny.videos import TinyVideos
 from retrievers.indexes import TorchExact
 
 NAME = "tiny-dual"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from datasets.base import Item
 from datasets.media.images import decode_images
-from retrievers.encoders.tiny_towers import Detectors, convolutions
+from retrievers.encoders.tiny.towers import Detectors, convolutions
 
 
 @dataclass(frozen=True)

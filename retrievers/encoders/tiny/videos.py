@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from datasets.base import Item
 from datasets.media.sampling import FrameSampling
 from datasets.media.videos import decode_clips
-from retrievers.encoders.tiny_images import normalise_pixels, vary_pixels
-from retrievers.encoders.tiny_towers import Detectors, InOrder, convolutions
+from retrievers.encoders.tiny.images import normalise_pixels, vary_pixels
+from retrievers.encoders.tiny.towers import Detectors, InOrder, convolutions
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,14 @@ from tokenizers import Tokenizer
 
 from datasets.base import Item, Modality, Pairs
 from retrievers.base import FloatArray, Settings
-from retrievers.encoders.caption_tokens import tokenize, train_tokenizer
-from retrievers.encoders.kept_towers import KeptTowers
-from retrievers.encoders.tiny_images import TinyImages
-from retrievers.encoders.tiny_medium import Medium
-from retrievers.encoders.tiny_sounds import TinySounds
-from retrievers.encoders.tiny_towers import TextSizes, TextTower, Towers, pad
-from retrievers.encoders.tiny_training import Captioned, Schedule, train
-from retrievers.encoders.tiny_videos import TinyVideos
+from retrievers.encoders.tiny.caption_tokens import tokenize, train_tokenizer
+from retrievers.encoders.tiny.images import TinyImages
+from retrievers.encoders.tiny.kept_towers import KeptTowers
+from retrievers.encoders.tiny.medium import Medium
+from retrievers.encoders.tiny.sounds import TinySounds
+from retrievers.encoders.tiny.towers import TextSizes, TextTower, Towers, pad
+from retrievers.encoders.tiny.training import Captioned, Schedule, train
+from retrievers.encoders.tiny.videos import TinyVideos
 from retrievers.progress import Bars
 
 _LOG = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from torch import Tensor
 from datasets.base import Item, Pairs
 from retrievers.base import FloatArray, RetrieverSpec, Settings
 from retrievers.embedding_cache import CachedTower, Tower, item_key
-from retrievers.encoders.towers import check_fingerprint, write_fingerprint
+from retrievers.encoders.towers import BATCH, check_fingerprint, write_fingerprint
 from retrievers.late_interaction import LateInteraction
 from retrievers.token_index import Interaction, Tokens
 
@@ -78,7 +78,7 @@ def late_interaction(
 ) -> LateInteraction:
     """The pair with exact search; vectors of items are kept under ``settings.cache``."""
     kept = CachedTower(
-        items, item_key, settings.cache / "embeddings", f"{spec.name}: encoding items", batch=256
+        items, item_key, settings.cache / "embeddings", f"{spec.name}: encoding items", batch=BATCH
     )
     return LateInteraction(spec, TokenTowers(kept, texts, dim), interaction, settings.device)
 

@@ -33,6 +33,10 @@ Forward = Callable[[Tensor], Tensor]
 _ROWS_AT_ONCE = 1 << 14
 _TOWERS = "towers.json"
 
+# Things encoded at once, and written at once: a large network on a processor needs minutes for as
+# many, which is what a killed run loses.
+BATCH = 32
+
 _DTYPES: Mapping[Precision, torch.dtype] = {
     "fp32": torch.float32,
     "bf16": torch.bfloat16,
@@ -75,7 +79,7 @@ class NetworkTower(Generic[T]):
         forward: Forward,
         fingerprint: str,
         placement: Placement,
-        batch: int = 32,
+        batch: int = BATCH,
     ) -> None:
         self._prepare = prepare
         self._forward = forward
@@ -138,7 +142,7 @@ def dual_tower(
 ) -> DualTower:
     """The pair with an exact index; vectors of items are kept under ``settings.cache``."""
     kept = CachedTower(
-        items, item_key, settings.cache / "embeddings", f"{spec.name}: encoding items", batch=256
+        items, item_key, settings.cache / "embeddings", f"{spec.name}: encoding items", batch=BATCH
     )
     return DualTower(spec, TowerPair(kept, texts, dim), partial(TorchExact, settings.device))
 

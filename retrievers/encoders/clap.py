@@ -40,7 +40,7 @@ from retrievers.encoders.towers import (
     tiny_dual_tower,
     tower_fingerprint,
 )
-from retrievers.pretrained import PretrainedAdapter
+from retrievers.pretrained import Options, PretrainedAdapter
 from retrievers.torchvision_guard import ensure_torchvision
 from retrievers.weights.random import seeded
 from retrievers.weights.releases import Located, Release
@@ -49,6 +49,7 @@ from retrievers.weights.states import Harmless, State, load_strictly, read_state
 
 _LONGEST = 77
 _PADDING = "<pad>"
+_PREPARATION = "preprocessor_config.json"
 # In training these follow the two vectors; no vector that is compared depends on them.
 _LOSS_ONLY = ("audio_transform.", "text_transform.")
 # Beside the weights a training may have kept figures of its own, which are numpy's numbers.
@@ -134,6 +135,18 @@ def open_release(
     named = tower_fingerprint("clap", located, RELEASE, ["torch", "transformers", "soxr"])
     items, texts = _towers(placed, hearing, tokenizer, named, placement)
     return dual_tower(spec, items, texts, sizes.projection_dim, settings)
+
+
+def told(located: Located) -> Options:
+    """What a folder says of its preparation; a single file has that of the release."""
+    if not (located.folder / _PREPARATION).is_file() or located.files[0].suffix == ".pt":
+        return {}
+    return {"sound": told_of(_told_hearing(located.folder))}
+
+
+def told_of(hearing: Hearing) -> str:
+    """A preparation in words."""
+    return f"{hearing.told} in steps of 16 bits; a shorter one repeated whole, then silence"
 
 
 def open_tiny(spec: RetrieverSpec, seed: int) -> DualTower:
@@ -230,7 +243,7 @@ def _told_sizes(folder: Path) -> Any:
 
 def _told_hearing(folder: Path) -> Hearing:
     """The front end that the release was made with. Raises CheckpointError."""
-    path = folder / "preprocessor_config.json"
+    path = folder / _PREPARATION
     told = _json(path)
     if (told.get("truncation"), told.get("padding")) != ("rand_trunc", "repeatpad"):
         raise CheckpointError(
@@ -277,11 +290,9 @@ CLAP = PretrainedAdapter(
     open_tiny=open_tiny,
     network=full_network,
     options={
+        "sound": told_of(RELEASED.hearing),
+        "text": f"byte pairs of RoBERTa, {_LONGEST} tokens",
         "score": "cosine",
-        "seconds": 10,
-        "window": "middle",
-        "short_sounds": "repeated whole, then silence",
-        "samples": "rounded to 16 bits",
-        "text_tokens": _LONGEST,
     },
+    told=told,
 )

@@ -115,6 +115,11 @@ class Hearing:
     seconds: float
     fill: Fill
 
+    @property
+    def told(self) -> str:
+        """For the results."""
+        return f"{self.mel.rate:,} Hz, {self.mel.mels} mel bands, the middle {self.seconds:g} s"
+
     def sounds(self, items: Sequence[Item]) -> Iterator[Tensor]:
         """float32 [1, moments, mels] of each, in order, prepared in threads. Raises MediaError."""
         return ordered_map(self.sound, items)

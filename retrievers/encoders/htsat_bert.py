@@ -217,11 +217,8 @@ HTSAT_BERT = PretrainedAdapter(
     open_tiny=open_tiny,
     network=full_network,
     options={
+        "sound": f"{RELEASED.hearing.told}; behind a shorter one silence",
+        "text": f"word pieces of BERT, lower case without punctuation, {_LONGEST} tokens",
         "score": "cosine",
-        "seconds": 10,
-        "window": "middle",
-        "short_sounds": "silence",
-        "text_tokens": _LONGEST,
-        "text": "lower case, no punctuation",
     },
 )

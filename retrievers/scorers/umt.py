@@ -197,8 +197,7 @@ def _recipe(sizes: UmtSizes, frames: int) -> FrameRecipe:
 def _options(sizes: UmtSizes, frames: int) -> Options:
     return {
         "frames": f"{frames}, the middle ones of equal parts",
-        "picture": f"{sizes.side} px, both sides whatever their proportions, bicubic without "
-        "antialiasing",
+        "picture": f"{sizes.side} px, squash, bicubic without antialiasing",
     }
 
 

@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from datasets.base import Item, Sound
-from retrievers import registry
 from retrievers.base import FloatArray, Precision, Settings
 from retrievers.conformance_data import QUERIES, items_of_noise
 from retrievers.encoders.clap import CLAP, TINY, as_laion_clap, open_release, tiny_tokenizer
@@ -83,10 +82,13 @@ def laion_file(folder: Path, **changed: Tensor) -> Path:
     return path
 
 
-def test_the_full_size_has_as_many_parameters_as_the_entry_says() -> None:
-    with torch.device("meta"):
-        network = CLAP.network()
-    assert sum(one.numel() for one in network.parameters()) == registry.entry("clap").parameters
+def test_a_folder_tells_how_its_sounds_are_prepared(folder: Path) -> None:
+    options = build(folder).spec.options
+    assert str(options["sound"]).startswith("16,000 Hz, 16 mel bands, the middle 1 s")
+    assert CLAP.options["sound"] == (
+        "48,000 Hz, 64 mel bands, the middle 10 s in steps of 16 bits; "
+        "a shorter one repeated whole, then silence"
+    )
 
 
 def test_a_folder_of_transformers_gives_what_transformers_gives(folder: Path, model: Any) -> None:

@@ -34,24 +34,25 @@ out = Console()
 err = Console(stderr=True)
 
 
-def show_plan(planned: Sequence[Planned]) -> None:
+def show_plan(planned: Sequence[Planned], in_short: bool) -> None:
     words = {"run": "would run", "reuse": "is stored, would be reused"}
     left_out = [cell for cell in planned if cell.action == "skip"]
     for cell in planned:
         if cell.action != "skip":
             what = words.get(cell.action, f"{cell.action}: {cell.reason}")
             out.print(f"{cell.title}: {what}", markup=False, highlight=False)
-    out.print(terminal.left_out(grouped(map(left_out_of, left_out))))
+    out.print(terminal.left_out(grouped(map(left_out_of, left_out)), in_short))
 
 
-def show_results(outcomes: Sequence[Outcome], store: ResultStore) -> None:
+def show_results(outcomes: Sequence[Outcome], store: ResultStore, in_short: bool) -> None:
     keys = {each.planned.spec.key for each in outcomes if each.planned.spec is not None}
     cells = [cell for key in keys if (cell := store.get(key)) is not None]
     out.print(terminal.results(rows_of(store, cells)))
-    out.print(terminal.left_out(grouped(skipped(outcomes))))
+    out.print(terminal.left_out(grouped(skipped(outcomes)), in_short))
     reused = sum(outcome.status == "reused" for outcome in outcomes)
     if reused:
-        out.print(f"{reused} of {len(outcomes)} cells were stored already and reused.")
+        asked = sum(outcome.status != "skipped" for outcome in outcomes)
+        out.print(f"{reused} of {asked} cells were stored already and reused.")
 
 
 def write_report(results: Path, output: Path | None) -> bool:
@@ -78,14 +79,16 @@ def execute(request: Request, *, dry_run: bool) -> int:
     """Plan, and unless it is a dry run: run, show and report. Returns the exit status."""
     store = ResultStore(request.results)
     say = _silent if request.quiet else _say
+    # Of retrievers that nobody named, most lack weights: their names are enough.
+    in_short = not request.retriever
     planned = make_plan(request, store, say)
     if dry_run:
-        show_plan(planned)
+        show_plan(planned, in_short)
         return ALL_DONE
     for sentence in restrictions(planned):
         say(sentence)
     outcomes = run(planned, run_options(request, planned), say)
-    show_results(outcomes, store)
+    show_results(outcomes, store, in_short)
     if all(outcome.status == "skipped" for outcome in outcomes):
         err.print("Nothing ran: every retriever was left out, see the reasons above.")
         return USAGE

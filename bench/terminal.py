@@ -130,9 +130,19 @@ def _diagnostics(cells: Sequence[Mapping[str, float]]) -> str:
     return "; ".join(f"{name} {sum(each) / len(each):.3g}" for name, each in held.items())
 
 
-def left_out(groups: Sequence[LeftOut]) -> RenderableType:
-    """A line for each retriever that did not run, and each dataset that was not loaded."""
-    return Group(*(Text(_left_out(group)) for group in groups))
+def left_out(groups: Sequence[LeftOut], in_short: bool) -> RenderableType:
+    """A line for each retriever that did not run, and each dataset that was not loaded.
+
+    in_short  those that ran nowhere are named together, without their reasons
+    """
+    most = max((len(group.datasets) for group in groups if group.retriever), default=0)
+    nowhere = [group for group in groups if group.retriever and len(group.datasets) == most]
+    if not in_short or len(nowhere) < 2:
+        return Group(*(Text(_left_out(group)) for group in groups))
+    names = ", ".join(group.retriever for group in nowhere)
+    told = f"Left out: {names}. What each needs: python -m bench.accuracy --list --retriever NAME"
+    others = [group for group in groups if group not in nowhere]
+    return Group(Text(told), *(Text(_left_out(group)) for group in others))
 
 
 def _left_out(group: LeftOut) -> str:

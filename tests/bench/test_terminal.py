@@ -65,7 +65,20 @@ def test_untrained_rows_are_named_so_and_told_together(tmp_path: Path) -> None:
 def test_what_was_left_out_is_told_once_a_reason() -> None:
     skipped = [Skipped(one, "clip", "Name its weights.") for one in ("msvd", "clotho")]
     lost = [Skipped("mscoco", "", "3 files cannot be used.")]
-    assert printed(terminal.left_out(grouped([*skipped, *lost]))) == [
+    assert printed(terminal.left_out(grouped([*skipped, *lost]), in_short=False)) == [
         "Left out: clip on msvd, clotho. Name its weights.",
         "Failed: mscoco. 3 files cannot be used.",
     ]
+
+
+def test_of_many_that_nobody_named_the_names_are_enough() -> None:
+    skipped = [
+        Skipped(dataset, name, f"Name the weights of {name}.")
+        for name in ("clip", "clap")
+        for dataset in ("mscoco", "clotho")
+    ]
+    narrow = [Skipped("clotho", "grace-atomic", "It ranks image alone.")]
+    words = " ".join(printed(terminal.left_out(grouped([*skipped, *narrow]), in_short=True)))
+    assert "Left out: clip, clap. What each needs:" in words
+    assert "Left out: grace-atomic on clotho. It ranks image alone." in words
+    assert "Name the weights" not in words

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from cart.captions import Captioned
 from cart.prefix_tree import ENDED
@@ -101,7 +102,9 @@ def _clusters(vectors: FloatArray, branches: int, restarts: int, seed: int) -> I
     places: IntArray = np.zeros(len(vectors), dtype=np.int64)
     if clusters > 1:
         kmeans = KMeans(clusters, n_init=restarts, random_state=seed)
-        places = kmeans.fit_predict(vectors).astype(np.int64)
+        # Several threads add in another order, which is enough to move a cluster.
+        with threadpool_limits(1):
+            places = kmeans.fit_predict(vectors).astype(np.int64)
     if (places == places[0]).all():
         places = np.arange(len(vectors)) % branches
     return places

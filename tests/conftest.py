@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 import torch
 
 # The tests' matrices are small: more threads only wait for each other.
 torch.set_num_threads(1)
+# A shell that starts the tests in the background has them ignore Ctrl-C, and every program
+# that they start would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -76,6 +76,17 @@ class Ranking:
             raise ValueError(f"ids {self.ids.shape} and scores {self.scores.shape} differ")
 
 
+def check_depth(k: int) -> None:
+    """Raises ValueError unless at least one answer is asked for."""
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+
+
+def unfilled(queries: int, k: int) -> tuple[IntArray, FloatArray]:
+    """The ids and scores [queries, k] of a ranking in which nothing was found yet."""
+    return np.full((queries, k), -1, np.int64), np.full((queries, k), -np.inf, np.float32)
+
+
 @dataclass(frozen=True)
 class IndexStats:
     """What indexing cost: seconds by phase, and the bytes that serving needs per gallery."""

@@ -21,6 +21,7 @@ from retrievers.base import (
     Retriever,
     RetrieverSpec,
     TextRanker,
+    check_depth,
 )
 from retrievers.progress import Bars
 from retrievers.saved_items import load_items, save_items
@@ -103,7 +104,7 @@ class Cascade:
 
         The best ``depth`` are scored again whatever ``k`` is: a smaller k cuts the same ranking.
         """
-        _check_k(k)
+        check_depth(k)
         depth = self._reach(len(self._items))
         first = self._first_stage.search(queries, max(k, depth))
         return self._again(
@@ -120,7 +121,7 @@ class Cascade:
 
         Raises ValueError when k < 1 or when no texts were indexed.
         """
-        _check_k(k)
+        check_depth(k)
         depth = self._reach(len(self._texts))
         first = self._first_stage.search_texts(items, max(k, depth))
         return self._again(
@@ -189,8 +190,3 @@ def _steps_below(last: FloatArray, scores: FloatArray) -> FloatArray:
     start = np.ones((len(scores), min(1, scores.shape[1])), bool)
     distinct = np.concatenate([start, scores[:, 1:] != scores[:, :-1]], axis=1)
     return last - distinct.cumsum(axis=1).astype(np.float32)
-
-
-def _check_k(k: int) -> None:
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +18,9 @@ from retrievers.base import (
     Ranking,
     RetrieverSpec,
     VectorIndex,
+    check_depth,
 )
-
-
-@dataclass(frozen=True)
-class _Gallery:
-    ids: tuple[str, ...]
-    vectors: FloatArray
+from retrievers.kept_gallery import KeptGallery, distinct_ids
 
 
 class DualTower:
@@ -43,7 +38,7 @@ class DualTower:
         self._encoder = encoder
         self._new_index = new_index
         self._index = new_index()
-        self._gallery: _Gallery | None = None
+        self._gallery: KeptGallery[FloatArray] | None = None
         self._texts: VectorIndex | None = None
 
     @property
@@ -66,14 +61,14 @@ class DualTower:
         started = time.perf_counter()
         vectors = self._encode(items)
         encoded = time.perf_counter()
-        self._take(_Gallery(ids, vectors))
+        self._take(KeptGallery(ids, vectors))
         built = time.perf_counter()
         seconds = {"encode": encoded - started, "build": built - encoded}
         return IndexStats(seconds, self._index.bytes)
 
     def search(self, queries: Sequence[str], k: int) -> Ranking:
         """Rank the gallery. Raises ValueError when k < 1 or when nothing was indexed."""
-        _check_depth(k)
+        check_depth(k)
         self._indexed()
         return self._index.search(self._encode_texts(queries), k)
 
@@ -88,7 +83,7 @@ class DualTower:
 
         Raises ValueError when k < 1 or when no texts were indexed.
         """
-        _check_depth(k)
+        check_depth(k)
         if self._texts is None:
             raise ValueError(f"{self._spec.name} has no texts: call index_texts first")
         return self._texts.search(self._vectors_of(items), k)
@@ -98,22 +93,14 @@ class DualTower:
 
         Raises ValueError when an id is already in the gallery.
         """
-        gallery = self._indexed()
-        ids = distinct_ids([*gallery.ids, *(item.id for item in items)])
-        self._take(_Gallery(ids, np.concatenate([gallery.vectors, self._encode(items)])))
+        self._take(self._indexed().with_more(items, self._encode, _joined))
 
     def remove(self, ids: Sequence[str]) -> None:
         """Take items out of the gallery: the rows of those behind them move up.
 
         Raises ValueError when an id is not in the gallery.
         """
-        gallery = self._indexed()
-        gone = set(ids)
-        absent = gone.difference(gallery.ids)
-        if absent:
-            raise ValueError(f"no item {sorted(absent)[0]!r} in the gallery")
-        kept = [row for row, one in enumerate(gallery.ids) if one not in gone]
-        self._take(_Gallery(tuple(gallery.ids[row] for row in kept), gallery.vectors[kept]))
+        self._take(self._indexed().without(ids, lambda vectors, kept: vectors[kept]))
 
     def save(self, folder: Path) -> None:
         """Write the encoder and the gallery's vectors.
@@ -139,7 +126,7 @@ class DualTower:
                 f"{folder} holds {len(ids)} ids and vectors of shape {vectors.shape}, "
                 f"but the encoder gives {self._encoder.dim} dimensions"
             )
-        self._take(_Gallery(ids, vectors))
+        self._take(KeptGallery(ids, vectors))
 
     def _encode(self, items: Sequence[Item]) -> FloatArray:
         if not len(items):
@@ -153,36 +140,23 @@ class DualTower:
 
     def _vectors_of(self, items: Sequence[Item]) -> FloatArray:
         """[items, dim], taken from the gallery where an item is in it."""
-        gallery = self._gallery or _Gallery((), np.zeros((0, self._encoder.dim), np.float32))
-        asked = {item.id for item in items}
-        row_of = {one: row for row, one in enumerate(gallery.ids) if one in asked}
-        rows = np.array([row_of.get(item.id, -1) for item in items], np.int64)
+        gallery = self._gallery or KeptGallery((), np.zeros((0, self._encoder.dim), np.float32))
+        rows = gallery.rows_of(items)
         known = rows >= 0
         vectors = np.empty((len(items), gallery.vectors.shape[1]), np.float32)
         vectors[known] = gallery.vectors[rows[known]]
-        vectors[~known] = self._encode([item for item in items if item.id not in row_of])
+        vectors[~known] = self._encode([items[place] for place in np.flatnonzero(~known).tolist()])
         return vectors
 
-    def _take(self, gallery: _Gallery) -> None:
+    def _take(self, gallery: KeptGallery[FloatArray]) -> None:
         self._index.build(gallery.vectors)
         self._gallery = gallery
 
-    def _indexed(self) -> _Gallery:
+    def _indexed(self) -> KeptGallery[FloatArray]:
         if self._gallery is None:
             raise ValueError(f"{self._spec.name} has no gallery: call index first")
         return self._gallery
 
 
-def _check_depth(k: int) -> None:
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
-
-
-def distinct_ids(ids: Sequence[str]) -> tuple[str, ...]:
-    """The ids of a gallery. Raises ValueError when one occurs twice."""
-    seen: set[str] = set()
-    for one in ids:
-        if one in seen:
-            raise ValueError(f"the gallery would hold the item {one!r} twice")
-        seen.add(one)
-    return tuple(ids)
+def _joined(one: FloatArray, other: FloatArray) -> FloatArray:
+    return np.concatenate([one, other])

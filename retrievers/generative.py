@@ -24,6 +24,7 @@ from retrievers.base import (
     Retriever,
     RetrieverSpec,
     Settings,
+    check_depth,
 )
 from retrievers.progress import Bars
 
@@ -73,8 +74,7 @@ class Generative:
 
     def search(self, queries: Sequence[str], k: int) -> Ranking:
         """Beam search; ``tokens_decoded`` counts decoder positions, unused beams included."""
-        if k < 1:
-            raise ValueError(f"k must be at least 1, not {k}")
+        check_depth(k)
         if not self._ids:
             raise ValueError(f"{self._spec.name} has no gallery: call index first")
         answer = self._cart.search(queries, k)

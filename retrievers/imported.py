@@ -23,6 +23,8 @@ from retrievers.base import (
     RetrieverSpec,
     Settings,
     WeightsAbsent,
+    check_depth,
+    unfilled,
 )
 from retrievers.entry import Entry
 from retrievers.import_files import (
@@ -160,7 +162,7 @@ class ScoreMatrix:
 
     def search(self, queries: Sequence[str], k: int) -> Ranking:
         """Rank the gallery. Raises ValueError, and ImportProblem for a text not imported."""
-        _check_depth(k)
+        check_depth(k)
         if self._gallery is None:
             raise ValueError(f"{self._spec.name} has no gallery: call index first")
         return _top(self._scores[np.ix_(self._rows(queries), self._gallery)], k)
@@ -171,7 +173,7 @@ class ScoreMatrix:
 
     def search_texts(self, items: Sequence[Item], k: int) -> Ranking:
         """Rank the texts for each item by the same scores. Raises ValueError, ImportProblem."""
-        _check_depth(k)
+        check_depth(k)
         if self._texts is None:
             raise ValueError(f"{self._spec.name} has no texts: call index_texts first")
         return _top(self._scores[np.ix_(self._texts, self._columns(items))].T, k)
@@ -238,13 +240,7 @@ def _places(known: Mapping[str, int], names: Sequence[str], source: str, what: s
 def _top(scores: FloatArray, k: int) -> Ranking:
     """The best ``k`` columns of scores [queries, items]; among equals the earlier comes first."""
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    ids = np.full((len(scores), k), -1, np.int64)
-    best = np.full((len(scores), k), -np.inf, np.float32)
+    ids, best = unfilled(len(scores), k)
     ids[:, : order.shape[1]] = order
     best[:, : order.shape[1]] = np.take_along_axis(scores, order, axis=1)
     return Ranking(ids, best, Cost())
-
-
-def _check_depth(k: int) -> None:
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from retrievers.base import Cost, FloatArray, IntArray, Ranking
+from retrievers.base import Cost, FloatArray, Ranking, check_depth, unfilled
 
 _QUERIES_AT_ONCE = 256
 _ITEMS_AT_ONCE = 1 << 16
@@ -54,7 +54,7 @@ class TorchExact:
         count, dim = self._shape
         _check_search(queries, k, dim)
         found = min(k, count)
-        ids, scores = _padding(len(queries), k)
+        ids, scores = unfilled(len(queries), k)
         if found and len(queries):
             taken = torch.from_numpy(_contiguous(queries))
             for start in range(0, len(queries), _QUERIES_AT_ONCE):
@@ -110,7 +110,7 @@ class FaissFlat:
         _check_search(queries, k, self._index.d)
         count = int(self._index.ntotal)
         found = min(k, count)
-        ids, scores = _padding(len(queries), k)
+        ids, scores = unfilled(len(queries), k)
         if found and len(queries):
             best, rows = self._index.search(_contiguous(queries), found)
             order = np.lexsort((rows, -best), axis=1)
@@ -172,10 +172,6 @@ def _contiguous(rows: FloatArray) -> FloatArray:
     return np.ascontiguousarray(rows, dtype=np.float32)
 
 
-def _padding(queries: int, k: int) -> tuple[IntArray, FloatArray]:
-    return np.full((queries, k), -1, np.int64), np.full((queries, k), -np.inf, np.float32)
-
-
 def _check_vectors(vectors: FloatArray, what: str) -> None:
     if vectors.ndim != 2:
         raise ValueError(f"{what} must be a matrix [rows, dim], not of shape {vectors.shape}")
@@ -186,8 +182,7 @@ def _check_vectors(vectors: FloatArray, what: str) -> None:
 
 
 def _check_search(queries: FloatArray, k: int, dim: int) -> None:
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
+    check_depth(k)
     _check_vectors(queries, "queries")
     if queries.shape[1] != dim:
         raise ValueError(f"the queries have {queries.shape[1]} dimensions, the index has {dim}")

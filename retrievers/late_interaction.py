@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from datasets.base import Item, Pairs
 from retrievers.base import IndexStats, Ranking, RetrieverSpec
-from retrievers.dual_tower import distinct_ids
+from retrievers.kept_gallery import KeptGallery, distinct_ids
 from retrievers.token_index import Interaction, TokenIndex, Tokens
 
 
@@ -46,12 +45,6 @@ class TokenEncoder(Protocol):
     def load(self, folder: Path) -> None: ...
 
 
-@dataclass(frozen=True)
-class _Gallery:
-    ids: tuple[str, ...]
-    tokens: Tokens
-
-
 class LateInteraction:
     """Encodes the gallery once and a query at a time, and compares their vectors in full.
 
@@ -70,7 +63,7 @@ class LateInteraction:
         self._encoder = encoder
         self._items = TokenIndex(interaction, device)
         self._texts = TokenIndex(lambda items, texts: interaction(texts, items).T, device)
-        self._gallery: _Gallery | None = None
+        self._gallery: KeptGallery[Tokens] | None = None
         self._has_texts = False
 
     @property
@@ -89,7 +82,7 @@ class LateInteraction:
         started = time.perf_counter()
         tokens = self._encoder.encode_items(items)
         encoded = time.perf_counter()
-        self._take(_Gallery(ids, tokens))
+        self._take(KeptGallery(ids, tokens))
         built = time.perf_counter()
         seconds = {"encode": encoded - started, "build": built - encoded}
         return IndexStats(seconds, self._items.bytes)
@@ -118,22 +111,14 @@ class LateInteraction:
 
         Raises ValueError when an id is already in the gallery.
         """
-        gallery = self._indexed()
-        ids = distinct_ids([*gallery.ids, *(item.id for item in items)])
-        self._take(_Gallery(ids, _joined(gallery.tokens, self._encoder.encode_items(items))))
+        self._take(self._indexed().with_more(items, self._encoder.encode_items, _joined))
 
     def remove(self, ids: Sequence[str]) -> None:
         """Take items out of the gallery: the rows of those behind them move up.
 
         Raises ValueError when an id is not in the gallery.
         """
-        gallery = self._indexed()
-        gone = set(ids)
-        absent = gone.difference(gallery.ids)
-        if absent:
-            raise ValueError(f"no item {sorted(absent)[0]!r} in the gallery")
-        kept = [row for row, one in enumerate(gallery.ids) if one not in gone]
-        self._take(_Gallery(tuple(gallery.ids[row] for row in kept), gallery.tokens.rows(kept)))
+        self._take(self._indexed().without(ids, Tokens.rows))
 
     def save(self, folder: Path) -> None:
         """Write the encoder and the gallery's vectors.
@@ -143,7 +128,7 @@ class LateInteraction:
         gallery = self._indexed()
         (folder / "encoder").mkdir(parents=True, exist_ok=True)
         self._encoder.save(folder / "encoder")
-        arrays = {"vectors": gallery.tokens.vectors, "weights": gallery.tokens.weights}
+        arrays = {"vectors": gallery.vectors.vectors, "weights": gallery.vectors.weights}
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()},
             folder / "gallery.safetensors",
@@ -162,24 +147,23 @@ class LateInteraction:
                 f"{folder} holds {len(ids)} ids and vectors of shape {tokens.vectors.shape}, "
                 f"but the encoder gives {self._encoder.dim} dimensions"
             )
-        self._take(_Gallery(ids, tokens))
+        self._take(KeptGallery(ids, tokens))
 
     def _tokens_of(self, items: Sequence[Item]) -> Tokens:
         """Taken from the gallery where an item is in it."""
         if self._gallery is None:
             return self._encoder.encode_items(items)
-        gallery = self._gallery
-        row_of = {one: row for row, one in enumerate(gallery.ids)}
-        fresh = [item for item in items if item.id not in row_of]
-        row_of |= {item.id: len(gallery.ids) + row for row, item in enumerate(fresh)}
-        known = _joined(gallery.tokens, self._encoder.encode_items(fresh))
-        return known.rows([row_of[item.id] for item in items])
+        rows = self._gallery.rows_of(items)
+        known, fresh = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+        kept = self._gallery.vectors.rows(rows[known])
+        encoded = self._encoder.encode_items([items[place] for place in fresh.tolist()])
+        return _joined(kept, encoded).rows(np.argsort(np.concatenate([known, fresh])))
 
-    def _take(self, gallery: _Gallery) -> None:
-        self._items.build(gallery.tokens)
+    def _take(self, gallery: KeptGallery[Tokens]) -> None:
+        self._items.build(gallery.vectors)
         self._gallery = gallery
 
-    def _indexed(self) -> _Gallery:
+    def _indexed(self) -> KeptGallery[Tokens]:
         if self._gallery is None:
             raise ValueError(f"{self._spec.name} has no gallery: call index first")
         return self._gallery

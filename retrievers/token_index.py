@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from retrievers.base import Cost, FloatArray, Ranking
+from retrievers.base import Cost, FloatArray, IntArray, Ranking, check_depth, unfilled
 from retrievers.indexes import best_columns, merged, whole_tiles
 
 _QUERIES_AT_ONCE = 16
@@ -53,7 +53,7 @@ class Tokens:
     def bytes(self) -> int:
         return self.vectors.nbytes + self.weights.nbytes
 
-    def rows(self, kept: Sequence[int]) -> Tokens:
+    def rows(self, kept: Sequence[int] | IntArray) -> Tokens:
         chosen = np.asarray(kept, np.int64)
         return Tokens(self.vectors[chosen], self.weights[chosen])
 
@@ -116,12 +116,10 @@ class TokenIndex:
         """Rank what is stored. Raises ValueError when k < 1 or when nothing was built."""
         if self._stored is None:
             raise ValueError("the index holds nothing: call build first")
-        if k < 1:
-            raise ValueError(f"k must be at least 1, not {k}")
+        check_depth(k)
         count = len(self._stored.weights)
         found = min(k, count)
-        ids = np.full((len(queries), k), -1, np.int64)
-        scores = np.full((len(queries), k), -np.inf, np.float32)
+        ids, scores = unfilled(len(queries), k)
         for start in range(0, len(queries) if found else 0, _QUERIES_AT_ONCE):
             here = slice(start, start + _QUERIES_AT_ONCE)
             best, rows = self._best(self._taken(queries, here), found)

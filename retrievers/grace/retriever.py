@@ -13,7 +13,7 @@ from cart.captions import Captioned
 from cart.tokenizer import train_tokenizer
 from datasets.base import Item, Pairs
 from retrievers import item_embeddings
-from retrievers.base import Cost, Encoder, IndexStats, Ranking, RetrieverSpec
+from retrievers.base import Cost, Encoder, IndexStats, Ranking, RetrieverSpec, check_depth
 from retrievers.grace.config import GraceConfig
 from retrievers.grace.gallery import Gallery, learn, load, save
 from retrievers.grace.schemes import Scheme
@@ -97,8 +97,7 @@ class Grace:
 
     def search(self, queries: Sequence[str], k: int) -> Ranking:
         """Beam search; ``tokens_decoded`` counts decoder positions, unused beams included."""
-        if k < 1:
-            raise ValueError(f"k must be at least 1, not {k}")
+        check_depth(k)
         if self._gallery is None:
             raise ValueError(f"{self._spec.name} has no gallery: call index first")
         answer = self._gallery.search(queries, k)

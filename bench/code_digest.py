@@ -9,6 +9,7 @@ import ast
 import hashlib
 import importlib.util
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from bench.checkout import CHECKOUT
@@ -53,9 +54,16 @@ def tree_digest(root: Path, parts: Iterable[str]) -> str:
     """Digest of the Python files ``parts`` of ``root``: their places and their meaning."""
     whole = hashlib.blake2b(digest_size=16)
     for path in _sources(root, parts):
-        digest = source_digest(path.read_text(encoding="utf-8"))
+        state = path.stat()
+        digest = _file_digest(path, state.st_size, state.st_mtime_ns)
         whole.update(f"{path.relative_to(root).as_posix()} {digest}\n".encode())
     return whole.hexdigest()
+
+
+@cache
+def _file_digest(path: Path, size: int, mtime_ns: int) -> str:
+    """Of a file as it is now: a plan asks for the same tree once a retriever."""
+    return source_digest(path.read_text(encoding="utf-8"))
 
 
 def code_digest(target: str = "") -> str:

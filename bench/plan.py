@@ -13,7 +13,7 @@ from bench.sources import DatasetSource
 from bench.store import ResultStore
 from datasets.base import Dataset, DatasetError, Modality
 from retrievers import registry
-from retrievers.base import Adapter, Settings, WeightsAbsent
+from retrievers.base import Adapter, Availability, Settings, WeightsAbsent
 from retrievers.imported import MARK as IMPORTED
 from retrievers.weights.report import CheckpointError
 
@@ -59,6 +59,16 @@ class Planned:
         return f"{self.retriever} on {self.dataset} ({self.protocol}){seed}"
 
 
+@dataclass(frozen=True)
+class _System:
+    """What is asked once of a retriever, whatever the dataset."""
+
+    adapter: Adapter
+    modalities: tuple[Modality, ...]
+    code: str
+    state: Availability
+
+
 def not_loaded(source: DatasetSource, problem: DatasetError) -> Planned:
     """What stands in the plan for a dataset that cannot be loaded."""
     return Planned(source, source.name, "", "", "fail", str(problem))
@@ -75,13 +85,19 @@ def plan(
 
     settings_of  (retriever, seed) -> what its adapter is told
     """
-    code_of = cache(code_digest)
+
+    @cache
+    def system_of(name: str) -> _System:
+        adapter, entry = registry.adapter(name), registry.entry(name)
+        state = adapter.availability(settings_of(name, seeds[0]))
+        return _System(adapter, entry.modalities, code_digest(entry.target), state)
+
     return list(
         _once(
             planned
             for loaded in datasets
             for name in retrievers
-            for planned in _seeds_of(loaded, name, seeds, settings_of, store, code_of)
+            for planned in _seeds_of(loaded, name, seeds, settings_of, store, system_of)
         )
     )
 
@@ -102,20 +118,19 @@ def _seeds_of(
     seeds: Sequence[int],
     settings_of: Callable[[str, int], Settings],
     store: ResultStore,
-    code_of: Callable[[str], str],
+    system_of: Callable[[str], _System],
 ) -> Iterator[Planned]:
     dataset = loaded.dataset
     row = Planned(loaded.source, dataset.name, dataset.protocol, name, "skip")
     try:
-        adapter = registry.adapter(name)
-        code = code_of(registry.entry(name).target)
-        obstacle = _obstacle(adapter, name, dataset, settings_of(name, seeds[0]))
+        system = system_of(name)
+        obstacle = _obstacle(system, name, dataset)
         if obstacle:
             yield replace(row, reason=obstacle)
             return
         for seed in seeds:
             settings = settings_of(name, seed)
-            spec = _cell_spec(adapter, settings, dataset, code)
+            spec = _cell_spec(system, settings, dataset)
             # With the checkpoints that were named it may rank less than it can in general.
             obstacle = _other_media(spec.retriever.modalities, dataset)
             if obstacle:
@@ -131,17 +146,16 @@ def _seeds_of(
         yield replace(row, action="fail", reason=f"{type(problem).__name__}: {text}")
 
 
-def _obstacle(adapter: Adapter, name: str, dataset: Dataset, settings: Settings) -> str:
+def _obstacle(system: _System, name: str, dataset: Dataset) -> str:
     """Why a retriever cannot run on a dataset, "" where it can.
 
     That weights are absent comes first: it is the same for every dataset.
     """
-    state = adapter.availability(settings)
-    if not state.ready:
-        return state.sentence
+    if not system.state.ready:
+        return system.state.sentence
     if not dataset.media_seen and not name.endswith(IMPORTED):
         return "Only imported results can be measured with --annotations-only."
-    return _other_media(registry.entry(name).modalities, dataset)
+    return _other_media(system.modalities, dataset)
 
 
 def _other_media(modalities: Sequence[Modality], dataset: Dataset) -> str:
@@ -150,16 +164,16 @@ def _other_media(modalities: Sequence[Modality], dataset: Dataset) -> str:
     return f"It ranks {' and '.join(modalities)} alone."
 
 
-def _cell_spec(adapter: Adapter, settings: Settings, dataset: Dataset, code: str) -> CellSpec:
+def _cell_spec(system: _System, settings: Settings, dataset: Dataset) -> CellSpec:
     return CellSpec(
-        retriever=adapter.describe(settings),
+        retriever=system.adapter.describe(settings),
         dataset=dataset.name,
         protocol=dataset.protocol,
         dataset_digest=dataset.digest,
         synthetic=dataset.synthetic,
         seed=settings.seed,
         k=DEPTH,
-        code=code,
+        code=system.code,
     )
 
 

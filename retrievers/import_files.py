@@ -64,12 +64,11 @@ class ImportedScores:
 
 def read_import(folder: Path) -> ImportedVectors | ImportedScores:
     """What a folder holds, every number looked at. Raises ImportProblem."""
-    if (folder / "scores.npy").is_file():
+    first = import_files(folder)[0]
+    if first.name == "scores.npy":
         return _scores(folder)
-    vectors = ImportedVectors(
-        _unit(_named(folder, "items", "id"), folder / "items"),
-        _unit(_named(folder, "queries", "text"), folder / "queries"),
-    )
+    named = _from_parquet if first.suffix == ".parquet" else _from_array
+    vectors = ImportedVectors(named(folder, "items", "id"), named(folder, "queries", "text"))
     item_dim, query_dim = vectors.items.vectors.shape[1], vectors.queries.vectors.shape[1]
     if item_dim != query_dim:
         raise ImportProblem(
@@ -107,11 +106,7 @@ def import_files(folder: Path) -> list[Path]:
     raise ImportProblem(f"{folder} must hold {told}")
 
 
-def _named(folder: Path, kind: str, column: str) -> NamedVectors:
-    import_files(folder)
-    parquet = folder / f"{kind}.parquet"
-    if parquet.is_file() and not (folder / f"{kind}.npy").is_file():
-        return _distinct(_from_parquet(parquet, column), parquet)
+def _from_array(folder: Path, kind: str, column: str) -> NamedVectors:
     names = _column(folder / f"{kind}.csv", column)
     path = folder / f"{kind}.npy"
     vectors = _array(path)
@@ -120,11 +115,10 @@ def _named(folder: Path, kind: str, column: str) -> NamedVectors:
             f"{folder / f'{kind}.csv'} lists {len(names)} and {path.name} holds {len(vectors)} "
             "rows; they must be the same, in the same order"
         )
-    return _distinct(NamedVectors(names, vectors), path)
+    return _unit(_distinct(NamedVectors(names, vectors), path), path)
 
 
 def _scores(folder: Path) -> ImportedScores:
-    import_files(folder)
     items, queries = _column(folder / "items.csv", "id"), _column(folder / "queries.csv", "text")
     path = folder / "scores.npy"
     scores = _array(path)
@@ -163,17 +157,18 @@ def _array(path: Path) -> FloatArray:
     return np.asarray(array, np.float32)
 
 
-def _from_parquet(path: Path, column: str) -> NamedVectors:
+def _from_parquet(folder: Path, kind: str, column: str) -> NamedVectors:
+    path = folder / f"{kind}.parquet"
     try:
         table = pq.read_table(path, columns=[column, "vector"])
     except (OSError, pa.ArrowException, KeyError) as error:
         raise ImportProblem(f"{path} cannot be read: {error}") from error
     vectors = table.column("vector").combine_chunks()
-    kind = vectors.type
-    if not (pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)):
-        raise ImportProblem(f"{path}: the column 'vector' must hold lists of numbers, not {kind}")
+    held = vectors.type
+    if not (pa.types.is_list(held) or pa.types.is_fixed_size_list(held)):
+        raise ImportProblem(f"{path}: the column 'vector' must hold lists of numbers, not {held}")
     if (
-        not pa.types.is_floating(kind.value_type)
+        not pa.types.is_floating(held.value_type)
         or vectors.null_count
         or vectors.flatten().null_count
     ):
@@ -183,7 +178,7 @@ def _from_parquet(path: Path, column: str) -> NamedVectors:
         raise ImportProblem(f"{path}: the vectors have {min(dims)} to {max(dims)} dimensions")
     flat = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
     names = tuple(map(str, table.column(column).to_pylist()))
-    return NamedVectors(names, flat.reshape(len(names), -1))
+    return _unit(_distinct(NamedVectors(names, flat.reshape(len(names), -1)), path), path)
 
 
 def _distinct(found: NamedVectors, path: Path) -> NamedVectors:

@@ -63,7 +63,7 @@ class Imported:
     def describe(self, settings: Settings) -> RetrieverSpec:
         """Raises WeightsAbsent, ImportProblem."""
         folder = self._folder(settings)
-        scored = (folder / "scores.npy").is_file()
+        scored = import_files(folder)[0].name == "scores.npy"
         return RetrieverSpec(
             name=self.entry.name.removesuffix(MARK),
             paradigm=self.entry.paradigm,

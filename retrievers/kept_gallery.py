@@ -11,7 +11,6 @@ import numpy as np
 from datasets.base import Item
 from retrievers.base import IntArray
 
-
 # Vectors by row: an array, or several of one length.
 V = TypeVar("V")
 

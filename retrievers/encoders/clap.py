@@ -24,6 +24,8 @@ from datasets.base import SampleArray
 from retrievers.base import RetrieverSpec, Settings
 from retrievers.dual_tower import DualTower
 from retrievers.encoders.htsat import (
+    SMALL,
+    SMALL_MEL,
     Hearing,
     LogMel,
     check_front_end,
@@ -81,15 +83,7 @@ RELEASED = Config(
     {}, {"layer_norm_eps": 1e-5}, 512, Hearing(LogMel(48_000, 480), 10.0, as_laion_clap)
 )
 TINY = Config(
-    {
-        "spec_size": 64,
-        "num_mel_bins": 16,
-        "window_size": 4,
-        "patch_embeds_hidden_size": 8,
-        "depths": [2, 2, 2],
-        "num_attention_heads": [2, 2, 4],
-        "hidden_size": 32,
-    },
+    SMALL,
     {
         "vocab_size": 260,
         "hidden_size": 16,
@@ -100,7 +94,7 @@ TINY = Config(
         "layer_norm_eps": 1e-5,
     },
     20,
-    Hearing(LogMel(16_000, 160, points=512, mels=16, highest=7_000), 1.0, as_laion_clap),
+    Hearing(SMALL_MEL, 1.0, as_laion_clap),
 )
 RELEASE = Release(
     needs=("model*.safetensors|pytorch_model*.bin|*.pt", FILE),

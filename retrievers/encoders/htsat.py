@@ -102,6 +102,19 @@ def mel_bands(mel: LogMel) -> Tensor:
     return torch.from_numpy(bands.astype(np.float32))
 
 
+# Of the tiny forms: a network of three stages, and a front end that fits it.
+SMALL: Mapping[str, Any] = {
+    "spec_size": 64,
+    "num_mel_bins": 16,
+    "window_size": 4,
+    "patch_embeds_hidden_size": 8,
+    "depths": [2, 2, 2],
+    "num_attention_heads": [2, 2, 4],
+    "hidden_size": 32,
+}
+SMALL_MEL = LogMel(16_000, 160, points=512, mels=16, highest=7_000)
+
+
 @dataclass(frozen=True)
 class Hearing:
     """How a sound becomes the input of HTSAT.

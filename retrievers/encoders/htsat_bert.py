@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from retrievers.base import RetrieverSpec, Settings
 from retrievers.dual_tower import DualTower
 from retrievers.encoders.htsat import (
+    SMALL,
+    SMALL_MEL,
     Hearing,
     LogMel,
     check_front_end,
@@ -65,16 +67,8 @@ class Config:
 
 RELEASED = Config(Hearing(LogMel(32_000, 320), 10.0, silence))
 TINY = Config(
-    Hearing(LogMel(16_000, 160, points=512, mels=16, highest=7_000), 1.0, silence),
-    {
-        "spec_size": 64,
-        "num_mel_bins": 16,
-        "window_size": 4,
-        "patch_embeds_hidden_size": 8,
-        "depths": [2, 2, 2],
-        "num_attention_heads": [2, 2, 4],
-        "hidden_size": 32,
-    },
+    Hearing(SMALL_MEL, 1.0, silence),
+    SMALL,
     {
         "vocab_size": 200,
         "hidden_size": 16,

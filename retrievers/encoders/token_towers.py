@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.base import Item, Pairs
+from datasets.base import Item
 from retrievers.base import FloatArray, RetrieverSpec, Settings
-from retrievers.embedding_cache import CachedTower, Tower, item_key
-from retrievers.encoders.towers import BATCH, check_fingerprint, write_fingerprint
+from retrievers.embedding_cache import Tower
+from retrievers.encoders.towers import TowerPair, kept_items
 from retrievers.late_interaction import LateInteraction
 from retrievers.token_index import Interaction, Tokens
 
@@ -27,45 +26,15 @@ def token_rows(vectors: Tensor, weights: Tensor) -> Tensor:
     return torch.cat([vectors.masked_fill(weighed == 0, 0), weighed], dim=2).flatten(1)
 
 
-class TokenTowers:
-    """An encoder of two pretrained towers whose rows are ``token_rows``; nothing is learned."""
+def tokens_of(rows: FloatArray, dim: int) -> Tokens:
+    """The vectors and weights of ``token_rows``, of ``dim`` numbers a vector."""
+    each = rows.reshape(len(rows), -1 if rows.size else 0, dim + 1)
+    return Tokens(np.ascontiguousarray(each[:, :, :-1]), np.ascontiguousarray(each[:, :, -1]))
 
-    def __init__(self, items: Tower[Item], texts: Tower[str], dim: int) -> None:
-        self._items = items
-        self._texts = texts
-        self._dim = dim
 
-    @property
-    def dim(self) -> int:
-        return self._dim
-
-    @property
-    def fingerprint(self) -> str:
-        return f"{self._items.fingerprint}+{self._texts.fingerprint}"
-
-    def fit(self, train: Pairs, validation: Pairs) -> Mapping[str, float]:
-        return {}
-
-    def encode_items(self, items: Sequence[Item]) -> Tokens:
-        return self._tokens(self._items.encode(items)) if items else self._nothing()
-
-    def encode_texts(self, texts: Sequence[str]) -> Tokens:
-        return self._tokens(self._texts.encode(texts)) if texts else self._nothing()
-
-    def save(self, folder: Path) -> None:
-        """Write which towers these are; the weights stay where they are."""
-        write_fingerprint(folder, self.fingerprint)
-
-    def load(self, folder: Path) -> None:
-        """Raises ValueError where other towers wrote ``folder``."""
-        check_fingerprint(folder, self.fingerprint)
-
-    def _tokens(self, rows: FloatArray) -> Tokens:
-        each = rows.reshape(len(rows), -1, self._dim + 1)
-        return Tokens(np.ascontiguousarray(each[:, :, :-1]), np.ascontiguousarray(each[:, :, -1]))
-
-    def _nothing(self) -> Tokens:
-        return Tokens(np.zeros((0, 0, self._dim), np.float32), np.zeros((0, 0), np.float32))
+def token_pair(items: Tower[Item], texts: Tower[str], dim: int) -> TowerPair[Tokens]:
+    """An encoder of two pretrained towers whose rows are ``token_rows``."""
+    return TowerPair(items, texts, dim, partial(tokens_of, dim=dim))
 
 
 def late_interaction(
@@ -77,10 +46,8 @@ def late_interaction(
     settings: Settings,
 ) -> LateInteraction:
     """The pair with exact search; vectors of items are kept under ``settings.cache``."""
-    kept = CachedTower(
-        items, item_key, settings.cache / "embeddings", f"{spec.name}: encoding items", batch=BATCH
-    )
-    return LateInteraction(spec, TokenTowers(kept, texts, dim), interaction, settings.device)
+    pair = token_pair(kept_items(spec, items, settings), texts, dim)
+    return LateInteraction(spec, pair, interaction, settings.device)
 
 
 def tiny_late_interaction(
@@ -91,4 +58,4 @@ def tiny_late_interaction(
     interaction: Interaction,
 ) -> LateInteraction:
     """The pair with exact search, on the processor, with nothing kept."""
-    return LateInteraction(spec, TokenTowers(items, texts, dim), interaction)
+    return LateInteraction(spec, token_pair(items, texts, dim), interaction)

@@ -24,6 +24,7 @@ from retrievers.weights.releases import Located, Release
 from retrievers.weights.report import CheckpointError
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 # One tensor a thing, all of one shape: pixels, frames, samples, or a row of token numbers.
 Prepare = Callable[[Sequence[T]], Iterable[Tensor]]
@@ -98,13 +99,19 @@ class NetworkTower(Generic[T]):
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
 
-class TowerPair:
-    """An encoder of two pretrained towers of one space; nothing is learned here."""
+class TowerPair(Generic[V]):
+    """An encoder of two pretrained towers of one space; nothing is learned here.
 
-    def __init__(self, items: Tower[Item], texts: Tower[str], dim: int) -> None:
+    made  rows of a tower [n, width] -> what the encoder gives for n things; for none as well
+    """
+
+    def __init__(
+        self, items: Tower[Item], texts: Tower[str], dim: int, made: Callable[[FloatArray], V]
+    ) -> None:
         self._items = items
         self._texts = texts
         self._dim = dim
+        self._made = made
 
     @property
     def dim(self) -> int:
@@ -117,13 +124,11 @@ class TowerPair:
     def fit(self, train: Pairs, validation: Pairs) -> Mapping[str, float]:
         return {}
 
-    def encode_items(self, items: Sequence[Item]) -> FloatArray:
-        """[items, dim]"""
-        return unit(self._items.encode(items)) if items else self._nothing()
+    def encode_items(self, items: Sequence[Item]) -> V:
+        return self._made(self._items.encode(items) if items else self._nothing())
 
-    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
-        """[texts, dim]"""
-        return unit(self._texts.encode(texts)) if texts else self._nothing()
+    def encode_texts(self, texts: Sequence[str]) -> V:
+        return self._made(self._texts.encode(texts) if texts else self._nothing())
 
     def save(self, folder: Path) -> None:
         """Write which towers these are; the weights stay where they are."""
@@ -141,17 +146,21 @@ def dual_tower(
     spec: RetrieverSpec, items: Tower[Item], texts: Tower[str], dim: int, settings: Settings
 ) -> DualTower:
     """The pair with an exact index; vectors of items are kept under ``settings.cache``."""
-    kept = CachedTower(
-        items, item_key, settings.cache / "embeddings", f"{spec.name}: encoding items", batch=BATCH
-    )
-    return DualTower(spec, TowerPair(kept, texts, dim), partial(TorchExact, settings.device))
+    pair = TowerPair(kept_items(spec, items, settings), texts, dim, unit)
+    return DualTower(spec, pair, partial(TorchExact, settings.device))
 
 
 def tiny_dual_tower(
     spec: RetrieverSpec, items: Tower[Item], texts: Tower[str], dim: int
 ) -> DualTower:
     """The pair with an exact index, on the processor, with nothing kept."""
-    return DualTower(spec, TowerPair(items, texts, dim), TorchExact)
+    return DualTower(spec, TowerPair(items, texts, dim, unit), TorchExact)
+
+
+def kept_items(spec: RetrieverSpec, items: Tower[Item], settings: Settings) -> CachedTower[Item]:
+    """The tower with its vectors kept under ``settings.cache``."""
+    label = f"{spec.name}: encoding items"
+    return CachedTower(items, item_key, settings.cache / "embeddings", label, batch=BATCH)
 
 
 def write_fingerprint(folder: Path, fingerprint: str) -> None:

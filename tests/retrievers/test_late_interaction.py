@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from datasets.base import Item, Pairs
 from retrievers import conformance, token_index
 from retrievers.base import FloatArray, Retriever, Settings
-from retrievers.encoders.token_towers import TokenTowers, late_interaction, token_rows
+from retrievers.encoders.token_towers import late_interaction, token_pair, token_rows
 from retrievers.late_interaction import LateInteraction
 from retrievers.token_index import (
     Interaction,
@@ -237,7 +237,7 @@ class RowTower:
 
 def test_rows_of_towers_hold_vectors_weights_and_padding() -> None:
     source = HashEncoder()
-    towers = TokenTowers(RowTower(source.encode_items), RowTower(source.encode_texts), 8)
+    towers = token_pair(RowTower(source.encode_items), RowTower(source.encode_texts), 8)
     found = towers.encode_texts(["one", "two"])
     np.testing.assert_array_equal(found.vectors[:, 0], source.encode_texts(["one", "two"]))
     np.testing.assert_array_equal(found.weights, [[1, 0], [1, 0]])
@@ -263,10 +263,10 @@ def test_vectors_of_items_are_kept_on_disk(tmp_path: Path) -> None:
 
 def test_other_towers_than_those_saved_are_refused(tmp_path: Path) -> None:
     source = HashEncoder()
-    one = TokenTowers(RowTower(source.encode_items), RowTower(source.encode_texts), 8)
+    one = token_pair(RowTower(source.encode_items), RowTower(source.encode_texts), 8)
     one.save(tmp_path)
     one.load(tmp_path)
     other = RowTower(source.encode_items)
     other.fingerprint = "others"
     with pytest.raises(ValueError, match="others"):
-        TokenTowers(other, RowTower(source.encode_texts), 8).load(tmp_path)
+        token_pair(other, RowTower(source.encode_texts), 8).load(tmp_path)

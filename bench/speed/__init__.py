@@ -1,0 +1,1 @@
+"""The throughput sweep: a row under load, one process that asks and one that answers."""

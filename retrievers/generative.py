@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cart.captions import Captioner, NeighbourCaptioner
@@ -121,8 +121,12 @@ class Generative:
         self._captioner = None
 
 
+@dataclass(frozen=True)
 class CartAdapter:
     """Builds CART over the towers that are named, or over the small towers trained here."""
+
+    name: str = "cart"
+    config: CartConfig = field(default_factory=CartConfig)
 
     def availability(self, settings: Settings) -> Availability:
         return item_embeddings.adapter(settings).availability(settings)
@@ -130,14 +134,14 @@ class CartAdapter:
     def describe(self, settings: Settings) -> RetrieverSpec:
         """Raises WeightsAbsent where a named tower is not there."""
         towers = item_embeddings.adapter(settings).describe(settings)
-        return _spec(towers, CartConfig())
+        return _spec(self.name, towers, self.config)
 
     def build(self, settings: Settings) -> Retriever:
         """Raises WeightsAbsent, CheckpointError."""
         spec = self.describe(settings)
         bars = Bars()
         cart = Cart(
-            CartConfig(),
+            self.config,
             settings.seed,
             settings.device,
             checkpoints=settings.cache / "cart",
@@ -146,9 +150,28 @@ class CartAdapter:
         return Generative(spec, item_embeddings.encoder(settings), cart, bars)
 
     def tiny(self, seed: int) -> Retriever:
-        spec = replace(_spec(item_embeddings.tiny_spec(seed), TINY), weights="random")
+        spec = replace(_spec(self.name, item_embeddings.tiny_spec(seed), TINY), weights="random")
         return Generative(spec, item_embeddings.tiny_encoder(seed), Cart(TINY, seed))
 
+
+def _of_width(width: int, learning_rate: float) -> CartAdapter:
+    """Three and three layers as in the paper, at a width that its throughput rows have."""
+    model = ModelConfig(width, 8, 4 * width, encoder_layers=3, decoder_layers=3)
+    config = CartConfig(model=model)
+    return CartAdapter(
+        f"cart-{width}",
+        replace(
+            config,
+            fit=replace(config.fit, learning_rate=learning_rate),
+            absorb=replace(config.absorb, learning_rate=learning_rate),
+        ),
+    )
+
+
+# Named in full, as --retriever retrievers.generative:CART_512, since training them takes longer
+# on a processor than a run of everything should.
+CART_256 = _of_width(256, 1e-3)
+CART_512 = _of_width(512, 5e-4)
 
 TINY = CartConfig(
     identifiers=IdentifierConfig(
@@ -161,10 +184,10 @@ TINY = CartConfig(
 )
 
 
-def _spec(towers: RetrieverSpec, config: CartConfig) -> RetrieverSpec:
+def _spec(name: str, towers: RetrieverSpec, config: CartConfig) -> RetrieverSpec:
     """CART's spec over an encoder's: what decides the embeddings decides the identifiers."""
     return RetrieverSpec(
-        name="cart",
+        name=name,
         paradigm="generative",
         modalities=towers.modalities,
         weights="trained here",

@@ -121,11 +121,14 @@ class ServedRow:
 
     name       "cart", "clip:paper": a system and, behind a colon, the form in which it serves
     target     "module:Class", made with a Place
-    system     the retriever's name in ``retrievers.systems``, whose query side this is
+    system     the retriever's name in ``retrievers.systems``, whose query side this is; "" where
+               it is none of them
     form       how it serves, a sentence
     weights    "random", and what that leaves untouched, as the tables say it
-    agreement  the least share of ``reference``'s first ten that ``answer`` must give: 1 for an
-               exact way, 0.95 for an index, less for whole numbers
+    dim        width of the drawn candidates that it searches
+    agreement  the least share of ``reference``'s first ten that a sample of ``answer``'s must
+               hold: 1 for an exact way, less for an index, whose recall is measured where it is
+               built: a sample under load is smaller, and only tells a broken index from a whole one
     in_default whether a sweep holds it that names no rows
     """
 
@@ -135,6 +138,7 @@ class ServedRow:
     paradigm: Paradigm
     form: str
     weights: str = "random"
+    dim: int = 512
     agreement: float = 1.0
     in_default: bool = True
 

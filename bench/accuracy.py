@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +10,10 @@ import typer
 from rich.console import Console
 
 from bench import listing, terminal
-from bench.checkout import CHECKOUT
 from bench.devices import UnusableDevice
 from bench.left_out import grouped
 from bench.plan import Planned
+from bench.report_run import write_report
 from bench.request import Request, make_plan, restrictions, run_options
 from bench.runner import Outcome, left_out_of, run, skipped
 from bench.selection import UsageError, split_names
@@ -55,26 +51,6 @@ def show_results(outcomes: Sequence[Outcome], store: ResultStore, in_short: bool
         out.print(f"{reused} of {asked} cells were stored already and reused.")
 
 
-def write_report(results: Path, output: Path | None) -> bool:
-    """Write the HTML report and print where it is; whether that went well."""
-    words = ["-m", "reports", "--results", str(results)]
-    words += ["--output", str(output)] if output else []
-    path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
-    ended = subprocess.run(  # noqa: S603
-        [sys.executable, *words],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-        check=False,
-    )
-    lines = ended.stdout.strip().splitlines()
-    if ended.returncode or not lines:
-        err.print(f"The report was not written. Try: {shlex.join(['python', *words])}")
-        return False
-    out.print(f"Report: {lines[-1]}", markup=False, highlight=False, soft_wrap=True)
-    return True
-
-
 def execute(request: Request, *, dry_run: bool) -> int:
     """Plan, and unless it is a dry run: run, show and report. Returns the exit status."""
     store = ResultStore(request.results)
@@ -92,7 +68,7 @@ def execute(request: Request, *, dry_run: bool) -> int:
     if all(outcome.status == "skipped" for outcome in outcomes):
         err.print("Nothing ran: every retriever was left out, see the reasons above.")
         return USAGE
-    reported = write_report(request.results, request.report)
+    reported = write_report(request.results, request.report, out, err)
     failed = any(outcome.status == "failed" for outcome in outcomes)
     return SOME_FAILED if failed or not reported else ALL_DONE
 

@@ -13,11 +13,9 @@ results/quarantine/          cells that were found broken
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import io
 import json
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -25,7 +23,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -37,6 +34,7 @@ from bench.cell_json import (
     example_to_json,
 )
 from bench.cells import Cell, Example, Hit
+from bench.files import digest_of, json_bytes, replace_file, sync_folder, write_synced
 
 __all__ = ["RANK_COLUMNS", "REVERSE_COLUMNS", "Example", "Hit", "ResultStore", "Skipped"]
 
@@ -107,20 +105,20 @@ class ResultStore:
             raise ValueError("a done cell needs its ranks")
         if bool(cell.reverse) != (reverse is not None):
             raise ValueError("figures and ranks of the reverse direction come together")
-        files = {"examples.json": _json_bytes([example_to_json(each) for each in examples])}
+        files = {"examples.json": json_bytes([example_to_json(each) for each in examples])}
         if ranks is not None:
             files["ranks.parquet"] = _parquet_bytes(ranks, RANK_COLUMNS)
         if reverse is not None:
             files["reverse.parquet"] = _parquet_bytes(reverse, REVERSE_COLUMNS)
-        digests = {name: _digest(content) for name, content in files.items()}
-        files["cell.json"] = _json_bytes({**cell_to_json(cell), "files": digests})
+        digests = {name: digest_of(content) for name, content in files.items()}
+        files["cell.json"] = json_bytes({**cell_to_json(cell), "files": digests})
         self.root.mkdir(parents=True, exist_ok=True)
         self._remove_abandoned()
         folder = Path(tempfile.mkdtemp(prefix=f".writing-{cell.spec.key}-", dir=self.root))
         try:
             for name, content in files.items():
-                _write_synced(folder / name, content)
-            _sync_folder(folder)
+                write_synced(folder / name, content)
+            sync_folder(folder)
             folder.chmod(0o755)
             self._put(folder, cell.spec.key)
         finally:
@@ -162,16 +160,16 @@ class ResultStore:
     def thumbnail(self, jpeg: bytes) -> str:
         """Store a picture under its digest; returns its file name."""
         folder = self.root / "thumbnails"
-        name = f"{_digest(jpeg)}.jpg"
+        name = f"{digest_of(jpeg)}.jpg"
         if not (folder / name).is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            _replace(folder / name, jpeg)
+            replace_file(folder / name, jpeg)
         return name
 
     def write_skipped(self, skipped: Sequence[Skipped]) -> None:
         """Remember what the last run left out, in place of what was remembered before."""
         self.root.mkdir(parents=True, exist_ok=True)
-        _replace(self.root / "skipped.json", _json_bytes([asdict(each) for each in skipped]))
+        replace_file(self.root / "skipped.json", json_bytes([asdict(each) for each in skipped]))
 
     def skipped(self) -> list[Skipped]:
         """What the last run left out; empty where nothing readable is remembered."""
@@ -231,7 +229,7 @@ class ResultStore:
                     return
                 shutil.rmtree(target)
             folder.rename(target)
-            _sync_folder(self.root)
+            sync_folder(self.root)
 
     def _is_done(self, key: str) -> bool:
         try:
@@ -255,14 +253,6 @@ class ResultStore:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def _json_bytes(value: Any) -> bytes:
-    return json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False).encode()
-
-
 def _parquet_bytes(ranks: pd.DataFrame, columns: Mapping[str, str]) -> bytes:
     missing = [name for name in columns if name not in ranks.columns]
     if missing:
@@ -274,32 +264,5 @@ def _parquet_bytes(ranks: pd.DataFrame, columns: Mapping[str, str]) -> bytes:
 
 def _check_files(folder: Path, digests: Mapping[str, str]) -> None:
     for name, digest in digests.items():
-        if _digest((folder / name).read_bytes()) != digest:
+        if digest_of((folder / name).read_bytes()) != digest:
             raise ValueError(f"{name} is not what was written")
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write through a temporary name, so that no reader sees half of it."""
-    descriptor, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-    os.close(descriptor)
-    try:
-        _write_synced(Path(name), content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)

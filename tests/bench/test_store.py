@@ -161,7 +161,7 @@ def _write_until_killed(root: Path, started: str) -> None:
         Path(started).touch()
         time.sleep(60)
 
-    bench.store._write_synced = stop_there
+    bench.store.write_synced = stop_there
     ResultStore(root).write(done(PLACES), frame(PLACES))
 
 

@@ -96,7 +96,7 @@ def beam_search(
             y = model.embed(level, tokens)
     top = min(k, beams.scores.shape[1])
     scores, order = beams.scores.topk(top, dim=1)
-    items = tree.items[beams.nodes.gather(1, order)]
+    items = tree.items[beams.nodes.gather(1, order)].long()
     items = items.masked_fill(scores == -torch.inf, -1)
     short = k - top
     if short:
@@ -128,7 +128,8 @@ def _advance(
         steps = steps.log_softmax(dim=-1)
     else:
         steps = logits.log_softmax(dim=-1).gather(-1, children.tokens)
-        steps = steps.masked_fill(~children.valid, -torch.inf)
+    # After the softmax too: of a node without children, which no item reached, it is no number.
+    steps = steps.masked_fill(~children.valid, -torch.inf)
     steps = steps.masked_fill(children.ended & children.valid, 0.0)
     total = (beams.scores.unsqueeze(-1) + steps).flatten(1)
     scores, best = total.topk(min(beam, total.shape[1]), dim=1)
@@ -137,6 +138,6 @@ def _advance(
     tokens = children.tokens.flatten(1).gather(1, best)
     rows = torch.arange(len(parents), device=parents.device).unsqueeze(1)
     kept_past = tuple((key[rows, parents], value[rows, parents]) for key, value in past)
-    # A beam that had too few children holds -inf; its node is any valid one.
+    # A beam that had too few children holds -inf; its node is any one.
     nodes = nodes.masked_fill(scores == -torch.inf, 0)
     return _Beams(nodes, scores, kept_past), tokens

@@ -1,7 +1,8 @@
-"""Constrained beam search over the prefix tree (section 3.5).
+"""Constrained beam search over the prefix tree (section 3.5), for any model that writes.
 
-The beam is the query length of the cross-attention: encoder keys and values are made once a
-query and never copied to the beams. Nothing is read back to the host before the end.
+This is the plain one, made to be read; ``cart.engine`` is checked against it. The beam is the
+query length of the cross-attention: encoder keys and values are made once a query and never
+copied to the beams. Nothing is read back to the host before the end.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from cart.config import Renormalise
 from cart.model import DecoderLayer, Encoded
 from cart.prefix_tree import PrefixTree
 
@@ -71,13 +73,13 @@ def beam_search(
     mask: Tensor,
     k: int,
     beam: int,
-    renormalise: bool,
+    renormalise: Renormalise,
 ) -> Found:
     """The k best identifiers of queries ids [queries, length] that the tree allows.
 
-    ``beam`` prefixes are kept a step (at least k). With ``renormalise`` each step's probability
-    is spread over the valid children only, so that a prefix's children always sum to one;
-    without it a score is the model's own log-probability of the whole identifier.
+    ``beam`` prefixes are kept a step (at least k). Where a step is renormalised its probability
+    is spread over the valid children only, so that a prefix's children sum to one; where none
+    is, a score is the model's own log-probability of the whole identifier.
     """
     beam = max(beam, k)
     encoded = model.encode(ids, mask)
@@ -91,7 +93,8 @@ def beam_search(
     decoded = 0
     for level in range(tree.length):
         decoded += y.shape[0] * y.shape[1]
-        beams, tokens = _advance(model, tree, encoded, y, beams, level, beam, renormalise)
+        spread = renormalised(renormalise, level, tree.length)
+        beams, tokens = _advance(model, tree, encoded, y, beams, level, beam, spread)
         if level + 1 < tree.length:
             y = model.embed(level, tokens)
     top = min(k, beams.scores.shape[1])
@@ -105,6 +108,11 @@ def beam_search(
     return Found(items, scores, decoded)
 
 
+def renormalised(renormalise: Renormalise, level: int, length: int) -> bool:
+    """Whether the step of ``level`` in identifiers of ``length`` tokens is renormalised."""
+    return renormalise == "everything" or (renormalise == "counter" and level + 1 == length)
+
+
 def _advance(
     model: Writer,
     tree: PrefixTree,
@@ -113,7 +121,7 @@ def _advance(
     beams: _Beams,
     level: int,
     beam: int,
-    renormalise: bool,
+    spread: bool,
 ) -> tuple[_Beams, Tensor]:
     """Extend every beam by its valid children and keep the best; also their tokens."""
     past = []
@@ -123,7 +131,7 @@ def _advance(
         past.append(kept)
     logits = model.logits(level, y).float()
     children = tree.children(level, beams.nodes)
-    if renormalise:
+    if spread:
         steps = logits.gather(-1, children.tokens).masked_fill(~children.valid, -torch.inf)
         steps = steps.log_softmax(dim=-1)
     else:
@@ -133,7 +141,7 @@ def _advance(
     steps = steps.masked_fill(children.ended & children.valid, 0.0)
     total = (beams.scores.unsqueeze(-1) + steps).flatten(1)
     scores, best = total.topk(min(beam, total.shape[1]), dim=1)
-    parents = best // tree.widest[level]
+    parents = best // children.nodes.shape[-1]
     nodes = children.nodes.flatten(1).gather(1, best)
     tokens = children.tokens.flatten(1).gather(1, best)
     rows = torch.arange(len(parents), device=parents.device).unsqueeze(1)

@@ -11,6 +11,7 @@ from typing import Literal
 
 CoarseGate = Literal["sigmoid", "self-gated", "off"]
 Consistency = Literal["decoder", "model", "off"]
+Renormalise = Literal["nothing", "counter", "everything"]
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,16 @@ class CaptionConfig:
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """``beam`` is widened to k where k is larger. ``renormalise`` spreads each step's
-    probability over the valid children only."""
+    """``beam`` is widened to k where k is larger.
+
+    ``renormalise`` names the steps whose probability is spread over the valid children only. The
+    counter means nothing, so what the model says of it where there is no choice only blurs the
+    score of the codes before it; with "counter" an item that shares its codes with no other
+    loses nothing there, and its last token need not be decoded. The paper does not say.
+    """
 
     beam: int = 20
-    renormalise: bool = False
+    renormalise: Renormalise = "counter"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class GraceConfig:
     )
     memorised: int = 32
     captions: CaptionConfig = field(default_factory=lambda: CaptionConfig(captions_per_item=20))
-    search: SearchConfig = field(default_factory=lambda: SearchConfig(beam=10))
+    search: SearchConfig = field(default_factory=lambda: SearchConfig(10, "nothing"))
     length_penalty: float = -2.0
     vocabulary: int = 2000
 

@@ -65,7 +65,7 @@ def test_beam_search_of_100_queries(
 ) -> None:
     tree = PrefixTree.build(gallery)
     ids, mask = queries()
-    found = benchmark(beam_search, model.eval(), tree, ids, mask, 10, beam, False)
+    found = benchmark(beam_search, model.eval(), tree, ids, mask, 10, beam, "nothing")
     assert (found.items >= 0).all()
 
 

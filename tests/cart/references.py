@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cart.config import Renormalise
 from cart.model import CartModel
 
 
@@ -23,17 +24,22 @@ def valid_tokens(identifiers: np.ndarray, prefix: list[int]) -> list[int]:
     )
 
 
-def step_scores(logits: Tensor, valid: list[int], renormalise: bool) -> dict[int, float]:
+def step_scores(logits: Tensor, valid: list[int], spread: bool) -> dict[int, float]:
     """Log-probability of each valid token."""
-    if renormalise:
+    if spread:
         scores = logits[valid].double().log_softmax(0)
         return dict(zip(valid, scores.tolist(), strict=True))
     scores = logits.double().log_softmax(0)
     return {token: float(scores[token]) for token in valid}
 
 
+def is_spread(renormalise: Renormalise, level: int, length: int) -> bool:
+    """Whether the probability of ``level`` is spread over the valid tokens only."""
+    return {"nothing": False, "counter": level == length - 1, "everything": True}[renormalise]
+
+
 def exhaustive(
-    model: CartModel, identifiers: np.ndarray, ids: Tensor, mask: Tensor, renormalise: bool
+    model: CartModel, identifiers: np.ndarray, ids: Tensor, mask: Tensor, renormalise: Renormalise
 ) -> np.ndarray:
     """The score of every item for one query, each identifier walked token by token."""
     totals = []
@@ -42,7 +48,8 @@ def exhaustive(
         total = 0.0
         for level, token in enumerate(row):
             valid = valid_tokens(identifiers, row[:level])
-            total += step_scores(logits[level], valid, renormalise)[token]
+            spread = is_spread(renormalise, level, len(row))
+            total += step_scores(logits[level], valid, spread)[token]
         totals.append(total)
     return np.array(totals)
 
@@ -53,7 +60,7 @@ def slow_beam(
     ids: Tensor,
     mask: Tensor,
     beam: int,
-    renormalise: bool,
+    renormalise: Renormalise,
 ) -> list[tuple[float, list[int]]]:
     """Beam search on Python lists, the whole prefix decoded anew at every step."""
     length = identifiers.shape[1]
@@ -64,7 +71,8 @@ def slow_beam(
             padded = prefix + [0] * (length - level)
             logits = steps_of(model, ids, mask, padded)[level]
             valid = valid_tokens(identifiers, prefix)
-            for token, step in step_scores(logits, valid, renormalise).items():
+            spread = is_spread(renormalise, level, length)
+            for token, step in step_scores(logits, valid, spread).items():
                 extended.append((score + step, [*prefix, token]))
         beams = sorted(extended, key=lambda pair: -pair[0])[:beam]
     return beams

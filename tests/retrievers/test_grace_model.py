@@ -94,7 +94,7 @@ def test_the_penalty_orders_what_ten_beams_found_and_no_more() -> None:
     config = GraceConfig(model=CONFIG)
     gallery = Gallery(config, tokenizer, model, rows, PrefixTree.build(rows), "cpu")
     ids, mask = pad(encode(tokenizer, QUERIES, CONFIG.max_tokens))
-    beams = beam_search(model, gallery.tree, ids, mask, 10, config.search.beam, False)
+    beams = beam_search(model, gallery.tree, ids, mask, 10, config.search.beam, "nothing")
     answer = gallery.search(QUERIES, 10)
     for found, penalised in zip(beams.items.tolist(), answer.items.tolist(), strict=True):
         assert set(found) == set(penalised)

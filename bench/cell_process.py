@@ -7,17 +7,13 @@ where weights are missing, or {"failed": sentence}. It ends when its parent does
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import sys
-import threading
 import traceback
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from bench.as_child import failure_sentence, obey_parent, teller
 from bench.cells import Cell, Example
-from bench.checkout import CHECKOUT
 from bench.code_digest import code_digest
 from bench.directions import ranks_of
 from bench.examples import examples, sample
@@ -46,18 +42,6 @@ SENTENCES = (
     CheckpointError,
     ImportProblem,
 )
-
-
-def _end_with_parent() -> None:
-    """Standard input closes when the parent has gone, however it went."""
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    os.killpg(os.getpgrp(), signal.SIGKILL)
-
-
-def _interrupt(*_: object) -> None:
-    """What is being written is tidied up on the way out, as at a Ctrl-C."""
-    raise KeyboardInterrupt
 
 
 def compute(job: Job, say: Say) -> str:
@@ -109,41 +93,20 @@ def _examples(
         return [], (f"The examples are left out: {problem}",)
 
 
-def failure_sentence(problem: BaseException) -> str:
-    """What it says, and unless it is a sentence of ours, the last place that it passed."""
-    text = " ".join(str(problem).split()) or "no message"
-    if isinstance(problem, SENTENCES):
-        return text
-    frames = traceback.extract_tb(problem.__traceback__)
-    places = [frame for frame in frames if "site-packages" not in frame.filename] or frames
-    where = ""
-    if places:
-        last = places[-1]
-        name = last.filename.removeprefix(f"{CHECKOUT}{os.sep}")
-        where = f" ({name}, line {last.lineno})"
-    return f"{type(problem).__name__}: {text}{where}"
-
-
 def main() -> int:
-    signal.signal(signal.SIGTERM, _interrupt)
-    os.set_inheritable(int(sys.argv[1]), False)
-    with open(int(sys.argv[1]), "w", buffering=1, encoding="utf-8") as channel:  # noqa: PTH123
-
-        def tell(**message: str) -> None:
-            channel.write(json.dumps(message) + "\n")
-
-        job = job_from_json(sys.stdin.buffer.readline().decode())
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-        try:
-            tell(done=compute(job, lambda phase: tell(phase=phase)))
-        except WeightsAbsent as problem:
-            tell(absent=str(problem))
-        except KeyboardInterrupt:
-            return 130
-        except Exception as problem:
-            if not isinstance(problem, SENTENCES):
-                traceback.print_exc()
-            tell(failed=failure_sentence(problem))
+    tell = teller(int(sys.argv[1]))
+    job = job_from_json(sys.stdin.buffer.readline().decode())
+    obey_parent()
+    try:
+        tell(done=compute(job, lambda phase: tell(phase=phase)))
+    except WeightsAbsent as problem:
+        tell(absent=str(problem))
+    except KeyboardInterrupt:
+        return 130
+    except Exception as problem:
+        if not isinstance(problem, SENTENCES):
+            traceback.print_exc()
+        tell(failed=failure_sentence(problem, SENTENCES))
     return 0
 
 

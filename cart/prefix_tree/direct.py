@@ -66,11 +66,8 @@ class Direct:
 
     def holds(self, identifiers: IntArray) -> bool:
         """Whether identifiers [items, length] have a place in tables of these sizes."""
-        return (
-            identifiers.shape[1] == self.length
-            and bool((identifiers >= 0).all())
-            and bool((identifiers[:, :-1] < np.array(self.sizes, dtype=np.int64)).all())
-        )
+        fits = identifiers[:, :-1] < np.array(self.sizes, dtype=np.int64)
+        return bool((identifiers >= 0).all() and fits.all())
 
     def identifiers(self) -> IntArray:
         counts = np.diff(self.rows.starts.cpu().numpy())
@@ -102,9 +99,9 @@ def _keys(identifiers: IntArray, sizes: tuple[int, ...]) -> IntArray:
 
 
 def _with_masks(sizes: tuple[int, ...], rows: Rows) -> Direct:
-    reached = rows.starts[1:] > rows.starts[:-1]
-    masks: list[Tensor] = []
-    for size in reversed(sizes):
-        masks.append(reached.view(-1, size))
-        reached = masks[-1].any(dim=1)
-    return Direct(sizes, tuple(reversed(masks)), rows)
+    masks = []
+    for level, size in enumerate(sizes):
+        # Keys of one prefix lie side by side: so many leaves are before it, so many behind.
+        bounds = rows.starts[:: math.prod(sizes[level + 1 :])]
+        masks.append((bounds[1:] > bounds[:-1]).view(-1, size))
+    return Direct(sizes, tuple(masks), rows)

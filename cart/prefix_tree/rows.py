@@ -47,7 +47,7 @@ class Rows:
     starts   int32 [parents + 1]; parent p's children are the nodes starts[p] .. starts[p + 1]
     tokens   int32 [nodes], the token that leads to the node
     widest   the largest number of children
-    counted  every parent's tokens are 0, 1, 2, ... without a gap
+    counted  every parent's tokens are known to be 0, 1, 2, ... without a gap
     """
 
     starts: Tensor
@@ -56,25 +56,12 @@ class Rows:
     counted: bool
 
     @staticmethod
-    def of(counts: npt.NDArray[np.integer], tokens: npt.NDArray[np.integer], device: str) -> Rows:
+    def of(counts: IntArray, tokens: IntArray, device: str) -> Rows:
         """From the number of children of each parent and the tokens of all.
 
         Raises ValueError when ``ENDED`` is not the only child.
         """
-        starts = np.zeros(len(counts) + 1, dtype=np.int32)
-        np.cumsum(counts, out=starts[1:])
-        parents = np.flatnonzero(counts)
-        first = starts[parents]
-        if (counts[parents[tokens[first] == ENDED]] > 1).any():
-            raise ValueError("an identifier is the beginning of another")
-        highest = tokens[starts[parents + 1] - 1]
-        return Rows(
-            torch.from_numpy(starts).to(device),
-            torch.from_numpy(tokens.astype(np.int32, copy=False)).to(device),
-            int(counts.max()),
-            # Tokens of a parent differ, so that none is left out below their number.
-            bool((highest == counts[parents] - 1).all()),
-        )
+        return _rows(counts, tokens, np.flatnonzero(counts), True, device)
 
     @property
     def tables(self) -> tuple[Tensor, ...]:
@@ -120,9 +107,10 @@ class Rows:
         counts = np.diff(self.starts.cpu().numpy())
         if parents.new.any():
             counts = np.insert(counts, parents.at[parents.new], 0)
-        np.add.at(counts, parents.nodes[nodes.new], 1)
+        grown = parents.nodes[nodes.new]
+        np.add.at(counts, grown, 1)
         own = np.insert(self.tokens.cpu().numpy(), nodes.at[nodes.new], tokens[nodes.new])
-        return Rows.of(counts, own, str(self.starts.device))
+        return _rows(counts, own, grown, self.counted, str(self.starts.device))
 
     def without_nodes(self, nodes: IntArray) -> tuple[Rows, IntArray]:
         """Rows less some nodes; also the parents, in ascending order, that have none left."""
@@ -132,12 +120,40 @@ class Rows:
         np.subtract.at(counts, parents, 1)
         left = np.delete(self.tokens.cpu().numpy(), nodes)
         touched = np.unique(parents)
-        return Rows.of(counts, left, str(self.starts.device)), touched[counts[touched] == 0]
+        emptied = counts[touched] == 0
+        rows = _rows(counts, left, touched[~emptied], self.counted, str(self.starts.device))
+        return rows, touched[emptied]
 
     def without_parents(self, parents: IntArray) -> Rows:
         """Rows less some parents that have no children."""
         starts = np.delete(self.starts.cpu().numpy(), parents)
         return replace(self, starts=torch.from_numpy(starts).to(self.starts.device))
+
+
+def _rows(
+    counts: npt.NDArray[np.integer],
+    tokens: npt.NDArray[np.integer],
+    parents: IntArray,
+    counted: bool,
+    device: str,
+) -> Rows:
+    """Rows of which only ``parents``, which have children, need looking at.
+
+    ``counted`` tells of the others whether all of their tokens count without a gap.
+    """
+    starts = np.zeros(len(counts) + 1, dtype=np.int32)
+    np.cumsum(counts.astype(np.int32, copy=False), out=starts[1:])
+    children = counts[parents]
+    if (tokens[starts[parents]][children > 1] == ENDED).any():
+        raise ValueError("an identifier is the beginning of another")
+    # Tokens of a parent differ, so that none is left out below their number.
+    counted = counted and bool((tokens[starts[parents + 1] - 1] == children - 1).all())
+    return Rows(
+        torch.from_numpy(starts).to(device),
+        torch.from_numpy(tokens.astype(np.int32, copy=False)).to(device),
+        int(counts.max()),
+        counted,
+    )
 
 
 def _first_not_below(

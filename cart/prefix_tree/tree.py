@@ -85,9 +85,10 @@ class PrefixTree:
             raise ValueError(f"identifiers of shape {identifiers.shape}: nothing to build from")
         if len(identifiers) > np.iinfo(np.int32).max:
             raise ValueError(f"{len(identifiers)} items: a prefix tree holds less than 2^31")
+        _refuse_negative(identifiers)
         prefix_sizes = _prefix_sizes(identifiers, sizes)
         order = ascending(identifiers)
-        rows = identifiers[order]
+        rows = identifiers.take(order, axis=0)
         differs = differing(rows)
         if not differs[-1].all():
             raise ValueError("two items share an identifier")
@@ -134,14 +135,18 @@ class PrefixTree:
 
         Raises ValueError as ``build`` does.
         """
+        if identifiers.ndim != 2 or identifiers.shape[1] != self.length:
+            raise ValueError(
+                f"identifiers of shape {identifiers.shape}: this tree's have {self.length} tokens"
+            )
         if not len(identifiers):
             return self
         if not self.levels.holds(identifiers):
             device = str(self.items.device)
             return PrefixTree.build(np.concatenate([self.identifiers(), identifiers]), device)
-        _prefix_sizes(identifiers, None)
+        _refuse_negative(identifiers)
         order = ascending(identifiers)
-        rows = identifiers[order]
+        rows = identifiers.take(order, axis=0)
         levels, leaves = self.levels.with_identifiers(rows, differing(rows))
         if not leaves.new.all():
             raise ValueError("two items share an identifier")
@@ -157,19 +162,23 @@ class PrefixTree:
         gone[np.asarray(rows, dtype=np.int64)] = True
         if gone.all():
             raise ValueError("all items taken out: a prefix tree has one at least")
-        items = self.items.cpu().numpy()
-        leaves = np.flatnonzero(gone[items])
-        moved = np.delete(items, leaves)
-        moved -= np.cumsum(gone, dtype=np.int32)[moved]
+        place = np.arange(len(gone), dtype=np.int32) - np.cumsum(gone, dtype=np.int32)
+        place[gone] = -1
+        moved = place.take(self.items.cpu().numpy())
+        leaves = np.flatnonzero(moved < 0)
+        moved = np.delete(moved, leaves)
         return PrefixTree(
             self.levels.without_leaves(leaves), torch.from_numpy(moved).to(self.items.device)
         )
 
 
-def _prefix_sizes(identifiers: IntArray, sizes: Sequence[int] | None) -> tuple[int, ...]:
-    """Vocabularies of the positions before the last."""
+def _refuse_negative(identifiers: IntArray) -> None:
     if identifiers.min() < ENDED:
         raise ValueError(f"token {identifiers.min()}: tokens count from 0")
+
+
+def _prefix_sizes(identifiers: IntArray, sizes: Sequence[int] | None) -> tuple[int, ...]:
+    """Vocabularies of the positions before the last."""
     used = tuple(int(highest) + 1 for highest in identifiers[:, :-1].max(axis=0))
     if sizes is None:
         return used

@@ -142,16 +142,19 @@ class Cart:
 
     def add(self, embeddings: FloatArray) -> None:
         """Append items to the gallery without training; their rows follow those there."""
-        model, quantizers = self._fitted()
+        _, quantizers = self._fitted()
+        model, tree = self._indexed()
         assert self.gallery is not None
         added = identifiers(quantizers.codes(embeddings), self.gallery)
-        self._take(model, np.concatenate([self.gallery, added]))
+        gallery = np.concatenate([self.gallery, added])
+        self._hold(model, gallery, tree.with_items(added))
 
     def remove(self, rows: Sequence[int]) -> None:
         """Take gallery rows out; those behind them move up. One item at least must stay."""
-        model, _ = self._fitted()
+        model, tree = self._indexed()
         assert self.gallery is not None
-        self._take(model, np.delete(self.gallery, list(rows), axis=0))
+        left = tree.without(rows)
+        self._hold(model, np.delete(self.gallery, list(rows), axis=0), left)
 
     def search(self, queries: Sequence[str], k: int) -> Answer:
         """The k best gallery rows of each query, by constrained beam search."""
@@ -243,8 +246,12 @@ class Cart:
         return Examples(self._tokens(captions), ids[rows], np.full(len(rows), -1))
 
     def _take(self, model: CartModel, gallery: IntArray) -> None:
+        sizes = level_sizes(self.config.identifiers, int(gallery[:, -1].max()) + 1)
+        self._hold(model, gallery, PrefixTree.build(gallery, self.device, sizes))
+
+    def _hold(self, model: CartModel, gallery: IntArray, tree: PrefixTree) -> None:
         model.reserve_unique(int(gallery[:, -1].max()) + 1)
-        self.gallery, self.tree = gallery, PrefixTree.build(gallery, self.device)
+        self.gallery, self.tree = gallery, tree
 
     def _train(
         self, examples: Examples, config: TrainConfig, validate: Validate | None, phase: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -66,15 +66,18 @@ def _file_digest(path: Path, size: int, mtime_ns: int) -> str:
     return source_digest(path.read_text(encoding="utf-8"))
 
 
-def code_digest(target: str = "") -> str:
-    """Digest of this program, and of the module of a retriever named "package.module:Object"."""
-    ours = tree_digest(CHECKOUT, DECIDING)
+def code_digest(target: str = "", deciding: Sequence[str] = DECIDING) -> str:
+    """Digest of this program, and of the module of a retriever named "package.module:Object".
+
+    deciding  files and folders of the checkout that are this program
+    """
+    ours = tree_digest(CHECKOUT, deciding)
     module, separator, _ = target.partition(":")
     origin = importlib.util.find_spec(module) if separator else None
     if origin is None or origin.origin is None:
         return ours
     path = Path(origin.origin)
-    if path.suffix != ".py" or any(path.is_relative_to(CHECKOUT / part) for part in DECIDING):
+    if path.suffix != ".py" or any(path.is_relative_to(CHECKOUT / part) for part in deciding):
         return ours
     theirs = source_digest(path.read_text(encoding="utf-8"))
     return hashlib.blake2b(f"{ours} {theirs}".encode(), digest_size=16).hexdigest()

@@ -1,0 +1,250 @@
+"""The sweep's plan and its results as tables for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich import box
+from rich.console import Group as Together
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from bench.cells import Measure
+from bench.speed.cells import SpeedCell
+from bench.speed.groups import AGAIN, Group, Plan
+from bench.speed.pooling import KEPT
+from bench.speed.progress import clock
+from bench.speed.ratios import Ratio, Repeat, RunsOf, comparison, parts
+from bench.speed.store import LeftOutRow
+from retrievers.serving.contract import ServedRow
+
+NO_RECALL = (
+    "The candidates are drawn and the weights are random: nothing here says how well a row finds."
+)
+_FIGURE = 9
+
+
+def results(cells: Sequence[SpeedCell], runs_of: RunsOf) -> RenderableType:
+    """For each device, scenario and kind of numbers: a table of each size, the sizes side by
+    side, and how many times as fast the rows are at the largest."""
+    shown = [each for part in parts(cells) for each in _part(part, runs_of)]
+    return Together(*shown, *([Text(NO_RECALL)] if cells else []))
+
+
+def _part(cells: Sequence[SpeedCell], runs_of: RunsOf) -> Iterator[RenderableType]:
+    sizes = sorted({cell.spec.candidates for cell in cells})
+    for size in sizes:
+        yield _size([cell for cell in cells if cell.spec.candidates == size])
+    if len(sizes) > 1:
+        yield _by_size(cells, sizes)
+    compared = comparison(cells, runs_of)
+    if compared.repeat is not None:
+        yield Text(_repeated(compared.repeat))
+    if compared.ratios:
+        yield Text(f"Queries/s at {compared.candidates:,} candidates, with 95 % intervals:")
+        yield from (Text(f"  {_ratio(each)}") for each in compared.ratios)
+    yield Text()
+
+
+def _size(cells: Sequence[SpeedCell]) -> RenderableType:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=escape(_title(cells[0])),
+        title_justify="left",
+        title_style="bold",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    table.add_column("row", overflow="fold", min_width=13, max_width=14)
+    table.add_column("queries/s", justify="right", min_width=_FIGURE)
+    table.add_column("ms", justify="right", min_width=_FIGURE)
+    table.add_column("ms a query", justify="right", overflow="fold", max_width=16)
+    table.add_column("build s", justify="right", overflow="fold", max_width=7)
+    table.add_column("bytes\nan item", justify="right", max_width=8)
+    table.add_column("agrees", justify="right")
+    for cell in cells:
+        table.add_row(*_cells(cell))
+    return Together(table, *(Text(line) for line in _remarks(cells)))
+
+
+def _title(cell: SpeedCell) -> str:
+    spec = cell.spec
+    numbers = "" if spec.numbers == "auto" else f", {spec.numbers}"
+    return (
+        f"{spec.scenario} on {spec.device}{numbers}, {spec.threads} threads: "
+        f"{spec.candidates:,} candidates\n"
+        "95 % interval below; ms of a request as p50, p95, p99; ms a query by phase"
+    )
+
+
+def _cells(cell: SpeedCell) -> tuple[str, ...]:
+    name = escape(
+        cell.spec.row.replace(":", ":\n", 1) if len(cell.spec.row) > 14 else cell.spec.row
+    )
+    marks = [
+        mark
+        for mark, holds in (
+            ("extrapolated", cell.extrapolated),
+            ("unstable", cell.status == "done" and not cell.steady),
+        )
+        if holds
+    ]
+    first = "\n".join([name, *marks])
+    if cell.throughput is None:
+        return (first, cell.status, *[""] * 5)
+    items = cell.spec.candidates
+    held = cell.memory.get("gallery_bytes")
+    return (
+        first,
+        f"{figure(cell.throughput.value)}\n{_bounds(cell.throughput)}",
+        "\n".join(
+            figure(cell.latency_ms[name])
+            for name in ("p50", "p95", "p99")
+            if name in cell.latency_ms
+        ),
+        escape("\n".join(f"{phase} {figure(each)}" for phase, each in cell.phases_ms.items())),
+        _built(cell),
+        "-" if held is None else figure(held / items),
+        f"{cell.agreement:.2f}" if cell.checked else "-",
+    )
+
+
+def _built(cell: SpeedCell) -> str:
+    kept = "\nkept" if any(phase.endswith(KEPT) for phase in cell.build) else ""
+    return f"{figure(sum(cell.build.values()))}{kept}"
+
+
+def _remarks(cells: Sequence[SpeedCell]) -> Iterator[str]:
+    for cell in cells:
+        if cell.status == "failed":
+            yield f"{cell.spec.row} failed: {cell.reason}"
+        if cell.offered_qps:
+            yield f"{cell.spec.row}: asked at {figure(cell.offered_qps)} queries/s"
+        for name, value in cell.facts.items():
+            if name in ("highest rate", "recall@10"):
+                yield f"{cell.spec.row}: {name} {_fact(value)}"
+
+
+def _fact(value: object) -> str:
+    return figure(value) if isinstance(value, float) else str(value)
+
+
+def _by_size(cells: Sequence[SpeedCell], sizes: Sequence[int]) -> RenderableType:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="Queries/s by number of candidates",
+        title_justify="left",
+        title_style="bold",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    table.add_column("row", overflow="fold", max_width=20)
+    for size in sizes:
+        table.add_column(f"{size:,}", justify="right")
+    found = {(cell.spec.row, cell.spec.candidates): cell for cell in cells}
+    for name in dict.fromkeys(cell.spec.row for cell in cells):
+        if not name.endswith(AGAIN):
+            table.add_row(escape(name), *(_rate(found.get((name, size))) for size in sizes))
+    return table
+
+
+def _rate(cell: SpeedCell | None) -> str:
+    if cell is None:
+        return ""
+    return figure(cell.throughput.value) if cell.throughput else cell.status
+
+
+def _repeated(again: Repeat) -> str:
+    return (
+        f"{again.row} once more is {_times(again.times)} itself: differences below "
+        f"{100 * again.claimable:.2g} % are not claimed."
+    )
+
+
+def _ratio(each: Ratio) -> str:
+    if each.told_apart:
+        return f"{each.row} is {_times(each.times)} {each.other}"
+    return f"{each.row} and {each.other} cannot be told apart: {_times(each.times)}"
+
+
+def _times(measure: Measure) -> str:
+    bounds = f"{_factor(measure.low)}–{_factor(measure.high)}"
+    return f"{_factor(measure.value)}x ({bounds})"
+
+
+def _factor(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def figure(value: float) -> str:
+    """Three digits, without powers of ten: 0.0123, 4.56, 78.9, 123, 45,678."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    shown = f"{value:.3g}"
+    return f"{value:.4f}" if "e" in shown else shown
+
+
+def _bounds(measure: Measure) -> str:
+    return f"{figure(measure.low)}–{figure(measure.high)}"
+
+
+def plan(found: Plan) -> RenderableType:
+    """What ``--dry-run`` shows: time and memory of each group and of the whole."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("row", overflow="fold", max_width=26)
+    table.add_column("candidates", justify="right")
+    table.add_column("processes", justify="right")
+    table.add_column("time", justify="right")
+    table.add_column("memory", justify="right")
+    table.add_column("")
+    for group in found.groups:
+        if group.action in ("run", "reuse"):
+            table.add_row(*_planned(group))
+    memory = max((group.needs.host_bytes for group in found.running if group.needs), default=0)
+    whole = (
+        f"In all about {clock(found.seconds)} in {sum(each.repeats for each in found.running)} "
+        f"processes, one after another, with at most {memory / 1e9:.1f} GB of memory."
+    )
+    return Together(table, Text(whole))
+
+
+def _planned(group: Group) -> tuple[str, ...]:
+    numbers = "" if group.numbers == "auto" else f", {group.numbers}"
+    needs = group.needs
+    device = f" + {needs.device_bytes / 1e9:.1f}" if needs and needs.device_bytes else ""
+    failed = next((cell.failure for cell in group.cells if cell.failure), "")
+    words = "would run again" if failed else "would run"
+    return (
+        escape(f"{group.row.name}{numbers}"),
+        f"{group.candidates:,}",
+        str(group.repeats),
+        clock(group.seconds),
+        f"{needs.host_bytes / 1e9:.1f}{device} GB" if needs else "",
+        words if group.action == "run" else "is stored",
+    )
+
+
+def left_out(rows: Iterable[LeftOutRow]) -> RenderableType:
+    """A line for each row and reason."""
+    grouped: dict[tuple[str, str], list[int]] = {}
+    for each in rows:
+        grouped.setdefault((each.row, each.reason), []).append(each.candidates)
+    return Together(
+        *(
+            Text(f"Left out: {name} of {', '.join(f'{size:,}' for size in sizes)}. {reason}")
+            for (name, reason), sizes in grouped.items()
+        )
+    )
+
+
+def rows(found: Sequence[ServedRow]) -> RenderableType:
+    """What ``--list`` shows: each row with how it serves."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for row in found:
+        default = "" if row.in_default else "; only where it is named"
+        table.add_row(escape(row.name), escape(f"{row.paradigm}; {row.form}{default}"))
+    return Together(Text("Rows", style="bold underline"), table, Text())

@@ -1,0 +1,278 @@
+"""Queries a second of every paradigm under the same load: ``python -m bench.throughput``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bench.devices import UnusableDevice
+from bench.report_run import write_report
+from bench.selection import UsageError
+from bench.speed import terminal
+from bench.speed.cells import SpeedCell
+from bench.speed.groups import Plan
+from bench.speed.plan import make_plan
+from bench.speed.progress import clock
+from bench.speed.ratios import comparison, parts
+from bench.speed.request import Sweep, checked, parse_rows
+from bench.speed.runner import Outcome, run
+from bench.speed.store import Busy, LeftOutRow, SpeedStore
+from retrievers.serving.rows import ROWS, UnknownRow
+
+ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+out = Console()
+err = Console(stderr=True)
+
+
+def execute(
+    sweep: Sweep,
+    *,
+    results: Path,
+    report: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Plan, and unless it is a dry run: measure, show and report. Returns the exit status."""
+    store = SpeedStore(results)
+    lines = err if as_json else out
+
+    def say(sentence: str) -> None:
+        if not quiet:
+            lines.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+    plan = make_plan(sweep, store, say)
+    if dry_run:
+        _show_plan(plan, as_json)
+        return ALL_DONE
+    for sentence in plan.thinned:
+        say(sentence)
+    if plan.running:
+        say(f"About {clock(plan.seconds)} for what is not stored yet.")
+    outcomes, left_out = run(plan, store, say, console=err, shown=not quiet and err.is_terminal)
+    _show_results(outcomes, left_out, plan, store, as_json)
+    if not outcomes:
+        err.print("Nothing ran: every row was left out, see the reasons above.")
+        return USAGE
+    reported = write_report(results, report, lines, err)
+    failed = any(outcome.status == "failed" for outcome in outcomes)
+    broken = any(group.action == "fail" for group in plan.groups)
+    return SOME_FAILED if failed or broken or not reported else ALL_DONE
+
+
+def _show_plan(plan: Plan, as_json: bool) -> None:
+    if as_json:
+        _print_json(
+            {
+                "groups": [asdict(group) for group in plan.groups],
+                "thinned": plan.thinned,
+                "seconds": plan.seconds,
+            }
+        )
+        return
+    out.print(terminal.plan(plan))
+    for sentence in plan.thinned:
+        out.print(sentence, markup=False, highlight=False)
+    out.print(terminal.left_out(plan.left_out()))
+
+
+def _show_results(
+    outcomes: Sequence[Outcome],
+    left_out: Sequence[LeftOutRow],
+    plan: Plan,
+    store: SpeedStore,
+    as_json: bool,
+) -> None:
+    cells = [cell for each in outcomes if (cell := store.get(each.spec.key)) is not None]
+    if as_json:
+        _print_json(_as_json(cells, left_out, plan, store))
+        return
+    out.print(terminal.results(cells, store.runs))
+    out.print(terminal.left_out(left_out))
+    for sentence in plan.thinned:
+        out.print(sentence, markup=False, highlight=False)
+    reused = sum(outcome.status == "reused" for outcome in outcomes)
+    if reused:
+        out.print(
+            f"{reused} of {len(outcomes)} results were stored already and reused: measured at "
+            "another time than the rest."
+            if reused < len(outcomes)
+            else f"All {reused} results were stored already and reused."
+        )
+
+
+def _as_json(
+    cells: Sequence[SpeedCell], left_out: Sequence[LeftOutRow], plan: Plan, store: SpeedStore
+) -> dict[str, Any]:
+    return {
+        "cells": [asdict(cell) for cell in cells],
+        "comparisons": [asdict(comparison(part, store.runs)) for part in parts(cells)],
+        "left_out": [asdict(each) for each in left_out],
+        "thinned": plan.thinned,
+    }
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False))
+
+
+@app.command()
+def throughput(
+    show_list: Annotated[
+        bool, typer.Option("--list", help="Show the rows, each with how it serves.")
+    ] = False,
+    retriever: Annotated[
+        str,
+        typer.Option(
+            help="Rows, separated by commas: a system for its default forms, as clip, or one form, "
+            "as clip:exact; one of your own as package.module:Object. --list shows the names.",
+            metavar="NAME,NAME",
+        ),
+    ] = "",
+    candidates: Annotated[
+        str,
+        typer.Option(
+            help="Sizes of the gallery, separated by commas, as 1e3 or 50000.", metavar="N,N"
+        ),
+    ] = "1e3,1e4,1e5,1e6",
+    scenario: Annotated[
+        str,
+        typer.Option(
+            help="closed-100 (always 100 single requests outstanding), burst-100 (100 at once, "
+            "then again), open (Poisson arrivals at 0.7 of the capacity, timed from the intended "
+            "start), batch-100 (one call with 100 texts), or all.",
+            metavar="NAME,NAME",
+        ),
+    ] = "closed-100",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="Numbers to compute in, separated by commas: auto, fp32, bf16, fp16, int8; auto "
+            "is the fastest that the device computes without rounding to whole numbers.",
+            metavar="KIND,KIND",
+        ),
+    ] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is CUDA where it can be used.")
+    ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Threads of each numerical library; default: one a core.", min=1),
+    ] = None,
+    repeat: Annotated[int, typer.Option(help="Fresh processes of each result.", min=1)] = 2,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            help="How long a scenario is timed, at least; it goes on until the rate is steady, at "
+            "most four times as long.",
+            min=0.1,
+        ),
+    ] = 6.0,
+    k: Annotated[int, typer.Option(help="How many candidates each answer holds.", min=1)] = 10,
+    latency_ms: Annotated[
+        float,
+        typer.Option(
+            help="With open: also find the highest rate whose p95 stays within so many "
+            "milliseconds; 0 finds none.",
+            min=0,
+        ),
+    ] = 0.0,
+    budget: Annotated[
+        float,
+        typer.Option(
+            help="Minutes that the whole may take by its estimate. Above that the rows that take "
+            "longest are measured at the smallest and the largest size alone, once, and the output "
+            "says which; 0 measures all.",
+            min=0,
+        ),
+    ] = 20.0,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what would be measured with an estimate of time and memory, what is stored, "
+            "and what is left out and why; nothing is built.",
+        ),
+    ] = False,
+    results: Annotated[
+        Path, typer.Option(help="Folder of the stored results.", file_okay=False)
+    ] = Path("results"),
+    cache: Annotated[
+        Path,
+        typer.Option(
+            envvar="RETRIEVAL_CACHE",
+            help="Folder for drawn candidates, identifiers and indexes; may be deleted at any "
+            "time.",
+            file_okay=False,
+        ),
+    ] = Path(".cache"),
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the HTML report; default: as python -m reports.", dir_okay=False
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Show the tables and the report's path alone.")
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print the results, or with --dry-run the plan, as JSON alone; all else goes to "
+            "standard error.",
+        ),
+    ] = False,
+) -> None:
+    """Measure queries a second and latencies of each row over drawn candidates.
+
+    A row is the query side of a retriever at full size with random weights, which decide no
+    speed. All rows answer through one front end with one dynamic batcher; what asks is a process
+    of its own, and each result is measured by several fresh processes in the order A B B A. A
+    result is a matter of its machine: compare rows of one sweep. Each process is stored as it
+    ends; a sweep that was stopped continues when it is started again. Exit status: 0 all done,
+    1 some row failed, 2 the command line cannot be used or every row was left out,
+    130 interrupted.
+    """
+    try:
+        if show_list:
+            names = {asked.row.name for asked in parse_rows(retriever)} if retriever else None
+            shown = [row for row in ROWS if names is None or row.name in names]
+            out.print(terminal.rows(shown))
+            return
+        sweep = checked(
+            retriever=retriever,
+            scenario=scenario,
+            candidates=candidates,
+            dtype=dtype,
+            device=device,
+            threads=threads,
+            repeat=repeat,
+            seconds=seconds,
+            k=k,
+            budget=budget,
+            latency_ms=latency_ms,
+            cache=cache,
+        )
+        status = execute(
+            sweep, results=results, report=report, dry_run=dry_run, as_json=as_json, quiet=quiet
+        )
+    except (UsageError, UnusableDevice, UnknownRow, Busy) as problem:
+        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        status = USAGE
+    except KeyboardInterrupt:
+        err.print("Interrupted. What was finished is stored; the same command continues.")
+        status = INTERRUPTED
+    raise typer.Exit(status)
+
+
+if __name__ == "__main__":
+    app()

@@ -22,6 +22,7 @@ from cart.identifiers import (
     collision_ceiling,
     fit_quantizers,
     identifiers,
+    items_by_prefix,
     level_sizes,
     perplexity,
 )
@@ -199,7 +200,7 @@ class Cart:
         prefixes = self.gallery[:, :-1]
         figures = {
             "collision_ceiling": collision_ceiling(prefixes),
-            "distinct_prefixes": float(len(np.unique(prefixes, axis=0)) / len(prefixes)),
+            "distinct_prefixes": len(items_by_prefix(prefixes)) / len(prefixes),
         }
         sizes = level_sizes(self.config.identifiers, 1)
         for level in range(prefixes.shape[1]):

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrievers import indexes
 from retrievers.base import FloatArray, IntArray, VectorIndex
-from retrievers.indexes import FaissFlat, TorchExact
+from retrievers.indexes import FaissFlat, TorchExact, exact
 
 BOTH = pytest.mark.parametrize("make", [TorchExact, FaissFlat], ids=lambda kind: kind.__name__)
 
@@ -96,8 +95,8 @@ def test_blocks_of_the_gallery_and_of_the_queries_change_nothing(
     rng = np.random.default_rng(0)
     vectors = rng.integers(-2, 3, (203, 6)).astype(np.float32)
     queries = rng.integers(-2, 3, (41, 6)).astype(np.float32)
-    monkeypatch.setattr(indexes, "_ITEMS_AT_ONCE", 32)
-    monkeypatch.setattr(indexes, "_QUERIES_AT_ONCE", 16)
+    monkeypatch.setattr(exact, "_ITEMS_AT_ONCE", 32)
+    monkeypatch.setattr(exact, "_QUERIES_AT_ONCE", 16)
     index = TorchExact()
     index.build(vectors)
     for k in (1, 7, 50, 203, 210):

@@ -1,15 +1,15 @@
-"""Exact search for the largest inner product, in torch and in FAISS."""
+"""Exact search for the largest inner product, in torch."""
 
 from __future__ import annotations
 
-import importlib
 import math
-from typing import Any
+import warnings
 
 import numpy as np
 import torch
 
-from retrievers.base import Cost, FloatArray, Ranking, check_depth, unfilled
+from retrievers.base import Cost, FloatArray, IntArray, Ranking, unfilled
+from retrievers.indexes.vectors import Vectors, check_search, check_vectors, contiguous
 
 _QUERIES_AT_ONCE = 256
 _ITEMS_AT_ONCE = 1 << 16
@@ -22,9 +22,10 @@ class TorchExact:
     """Compares each query with every vector, on any torch device.
 
     On the processor the vectors are those given to ``build``, of which fewer than 65,536 are
-    copied. Memory beside them is bounded by a block of 256 queries x 65,536 items. A query's
-    answer does not depend on the other queries of its batch. Of items with equal scores the
-    lower row comes first, so the order of the gallery must carry no information.
+    copied; they may be mapped from a file that cannot be written. Memory beside them is bounded
+    by a block of 256 queries x 65,536 items. A query's answer does not depend on the other
+    queries of its batch. Of items with equal scores the lower row comes first, so the order of
+    the gallery must carry no information.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -39,8 +40,8 @@ class TorchExact:
 
     def build(self, vectors: FloatArray) -> None:
         """Take vectors [items, dim]. Raises ValueError unless all are finite."""
-        _check_vectors(vectors, "vectors")
-        rows = torch.from_numpy(_contiguous(vectors))
+        check_vectors(vectors, "vectors")
+        rows = _shared(vectors)
         self._shape = (rows.shape[0], rows.shape[1])
         self._blocks = [whole_tiles(block).to(self._device) for block in rows.split(_ITEMS_AT_ONCE)]
 
@@ -52,11 +53,11 @@ class TorchExact:
         if self._shape is None:
             raise ValueError("the index holds nothing: call build first")
         count, dim = self._shape
-        _check_search(queries, k, dim)
+        check_search(queries, k, dim)
         found = min(k, count)
         ids, scores = unfilled(len(queries), k)
         if found and len(queries):
-            taken = torch.from_numpy(_contiguous(queries))
+            taken = _shared(queries)
             for start in range(0, len(queries), _QUERIES_AT_ONCE):
                 block = taken[start : start + _QUERIES_AT_ONCE]
                 best, rows = self._best(whole_tiles(block).to(self._device), found, count)
@@ -77,56 +78,27 @@ class TorchExact:
         return parts[0]
 
 
-class FaissFlat:
-    """FAISS ``IndexFlatIP``: exact search on the processor.
+def nearest(vectors: Vectors, queries: FloatArray, k: int) -> Ranking:
+    """What ``TorchExact`` answers, of vectors read from a stream and not held.
 
-    Of items with equal scores the lower row comes first; where a tie straddles the k-th place,
-    FAISS alone decides which of the tied items are found. Scores of one query may differ in the
-    last bits between batches, as FAISS compares small and large batches by different routines.
+    Raises ValueError as its ``build`` and its ``search`` do.
     """
-
-    def __init__(self) -> None:
-        self._faiss = _import_faiss()
-        self._index: Any = None
-
-    @property
-    def bytes(self) -> int:
-        return 0 if self._index is None else int(self._index.ntotal * self._index.d * 4)
-
-    def build(self, vectors: FloatArray) -> None:
-        """Take vectors [items, dim]. Raises ValueError unless all are finite."""
-        _check_vectors(vectors, "vectors")
-        index = self._faiss.IndexFlatIP(vectors.shape[1])
-        index.add(_contiguous(vectors))
-        self._index = index
-
-    def search(self, queries: FloatArray, k: int) -> Ranking:
-        """Rank for queries [queries, dim].
-
-        Raises ValueError when k < 1, when nothing was built or when the widths differ.
-        """
-        if self._index is None:
-            raise ValueError("the index holds nothing: call build first")
-        _check_search(queries, k, self._index.d)
-        count = int(self._index.ntotal)
-        found = min(k, count)
-        ids, scores = unfilled(len(queries), k)
-        if found and len(queries):
-            best, rows = self._index.search(_contiguous(queries), found)
-            order = np.lexsort((rows, -best), axis=1)
-            scores[:, :found] = np.take_along_axis(best, order, axis=1)
-            ids[:, :found] = np.take_along_axis(rows, order, axis=1)
-        return Ranking(ids, scores, Cost(vectors_compared=len(queries) * count))
+    check_search(queries, k, vectors.dim)
+    ids, scores = unfilled(len(queries), k)
+    start = 0
+    for block in vectors.blocks(_ITEMS_AT_ONCE):
+        index = TorchExact()
+        index.build(block)
+        here = index.search(queries, k)
+        best, rows = merged([_tensors(scores, ids), _tensors(here.scores, here.ids + start)], k)
+        scores, ids = best.numpy(), rows.numpy()
+        start += len(block)
+    ids[np.isneginf(scores)] = -1
+    return Ranking(ids, scores, Cost(vectors_compared=len(queries) * start))
 
 
-def _import_faiss() -> Any:
-    try:
-        return importlib.import_module("faiss")
-    except ModuleNotFoundError as error:
-        raise RuntimeError(
-            "FAISS is not installed. Install one of the extras, never both: "
-            'pip install -e ".[cpu]" or pip install -e ".[gpu]".'
-        ) from error
+def _tensors(scores: FloatArray, rows: IntArray) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(scores), torch.from_numpy(rows)
 
 
 def best_columns(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -168,21 +140,8 @@ def whole_tiles(rows: torch.Tensor) -> torch.Tensor:
     return torch.cat([rows, rows.new_zeros(missing, rows.shape[1])]) if missing else rows
 
 
-def _contiguous(rows: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(rows, dtype=np.float32)
-
-
-def _check_vectors(vectors: FloatArray, what: str) -> None:
-    if vectors.ndim != 2:
-        raise ValueError(f"{what} must be a matrix [rows, dim], not of shape {vectors.shape}")
-    # A number that is not finite shows in one of these, which need no array of their own.
-    if not np.isfinite([vectors.min(initial=0), vectors.max(initial=0)]).all():
-        bad = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-        raise ValueError(f"{what} must be finite; row {bad} is not")
-
-
-def _check_search(queries: FloatArray, k: int, dim: int) -> None:
-    check_depth(k)
-    _check_vectors(queries, "queries")
-    if queries.shape[1] != dim:
-        raise ValueError(f"the queries have {queries.shape[1]} dimensions, the index has {dim}")
+def _shared(rows: FloatArray) -> torch.Tensor:
+    """The same memory where it is float32 in rows; the tensor is only read."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(contiguous(rows))

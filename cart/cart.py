@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from cart.captions import Captioned, Captioner
 from cart.config import CartConfig, TrainConfig
+from cart.engine import Engine
 from cart.identifiers import (
     Quantizers,
     collision_ceiling,
@@ -29,7 +30,7 @@ from cart.identifiers import (
 from cart.model import CartModel
 from cart.prefix_tree import PrefixTree
 from cart.rqvae import Monitor
-from cart.search import QUERIES_AT_ONCE, Answer, search
+from cart.search import QUERIES_AT_ONCE, Answer
 from cart.tokenizer import encode, pad, train_tokenizer
 from cart.training import Examples, Progress, train
 
@@ -69,6 +70,7 @@ class Cart:
         self.progress: dict[str, Progress] = {}
         self._known: Examples | None = None
         self._as_fitted: CartModel | None = None
+        self._engine: Engine | None = None
 
     def fit(
         self, train_set: Captioned, validation: Captioned, captioner: Captioner | None
@@ -110,7 +112,7 @@ class Cart:
             tokens, rows = self._tokens(validation.captions), np.array(validation.rows)
 
             def validate(model: CartModel) -> float:
-                found = search(model, tree, tokens, 10, self.config.search, self.device)
+                found = Engine(model, tree, self.config.search, self.device).search(tokens, 10)
                 return float((found.items == rows[:, None]).any(axis=1).mean())
 
         self._train(known, self.config.fit, validate, "fit")
@@ -160,8 +162,9 @@ class Cart:
     def search(self, queries: Sequence[str], k: int) -> Answer:
         """The k best gallery rows of each query, by constrained beam search."""
         model, tree = self._indexed()
-        tokens = self._tokens(queries)
-        return search(model, tree, tokens, k, self.config.search, self.device)
+        if self._engine is None:
+            self._engine = Engine(model, tree, self.config.search, self.device)
+        return self._engine.search(self._tokens(queries), k)
 
     @torch.inference_mode()
     def token_accuracy(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
@@ -252,7 +255,7 @@ class Cart:
 
     def _hold(self, model: CartModel, gallery: IntArray, tree: PrefixTree) -> None:
         model.reserve_unique(int(gallery[:, -1].max()) + 1)
-        self.gallery, self.tree = gallery, tree
+        self.gallery, self.tree, self._engine = gallery, tree, None
 
     def _train(
         self, examples: Examples, config: TrainConfig, validate: Validate | None, phase: str
@@ -262,6 +265,7 @@ class Cart:
         if self.checkpoints is not None:
             name = _digest(model, examples, config, self.seed)
             checkpoint = self.checkpoints / f"{phase}-{name}.pt"
+        self._engine = None
         self.progress[phase] = train(
             model, examples, config, self.seed, validate, checkpoint, self.monitor
         )

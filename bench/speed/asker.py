@@ -39,7 +39,7 @@ class Asker:
         messages = self._wire.receive(timeout)
         at = self.clock()
         starts = [
-            self._starts.pop(number) for message in messages for number, _, _ in message["answers"]
+            self._starts.pop(number) for message in messages for number, _ in message["answers"]
         ]
         return at, starts
 

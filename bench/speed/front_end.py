@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import islice
 
 from bench.machine import accelerator_peak_bytes, peak_bytes
 from bench.ranking_check import check_ranking
@@ -12,11 +13,11 @@ from bench.speed.agreement import agreement
 from bench.speed.batcher import Batcher, Request
 from bench.speed.job import SpeedJob
 from bench.speed.questions import questions
-from bench.speed.record import Batch, Record
+from bench.speed.record import Record
 from bench.speed.rounds import Pace, rounds
 from bench.speed.wire import Message, Wire
 from retrievers.base import Ranking
-from retrievers.serving.contract import Built, Served
+from retrievers.serving.contract import Answered, Built, Served
 
 # Answers are compared with the reference so many at a time, until the time for it is spent.
 _COMPARED_AT_ONCE = 2
@@ -29,7 +30,9 @@ class Disagrees(Exception):
 class FrontEnd:
     """Answers on a connection, one batch at a time, in the order in which requests came.
 
-    Besides {"ask": [[number, text], ...]} it takes three orders, each told when nothing is
+    To {"ask": [[number, text], ...]} it says {"answers": [[number, [row, ...]], ...]}. The scores
+    stay here: written as text they would take longer than the fastest rows do. It takes three
+    orders besides, each told when nothing is
     outstanding, and says something to each: {"begin": seed} of a scenario, {"direct": pace} to
     ask itself whole batches without a connection between, and {"end": [begin, end]}, upon which
     it compares a sample of its answers and reports that stretch of time.
@@ -82,31 +85,28 @@ class FrontEnd:
         ]
 
     def _answer(self, batch: Sequence[Request]) -> None:
-        ranking, done = self._ask_row([request.text for request in batch])
-        ids, scores = ranking.ids.tolist(), ranking.scores.tolist()
-        numbers = [request.number for request in batch]
-        self._wire.send({"answers": list(zip(numbers, ids, scores, strict=True))})
-        done(batch[0].at)
+        texts = [request.text for request in batch]
+        answered = self._checked(texts)
+        at = self._clock()
+        numbers, ids = [request.number for request in batch], answered.ranking.ids.tolist()
+        self._wire.send({"answers": list(zip(numbers, ids, strict=True))})
+        self._record.add(batch[0].at, at, self._clock(), texts, answered)
 
     def _direct(self) -> Sequence[float]:
         """One call with as many texts as are outstanding elsewhere; the seconds of each."""
+        texts = list(islice(self._texts, self._job.load.outstanding))
         began = self._clock()
-        _, done = self._ask_row([next(self._texts) for _ in range(self._job.load.outstanding)])
-        done(began)
-        return [self._clock() - began] * self._job.load.outstanding
+        answered = self._checked(texts)
+        at = self._clock()
+        self._record.add(began, at, at, texts, answered)
+        return [at - began] * len(texts)
 
-    def _ask_row(self, texts: Sequence[str]) -> tuple[Ranking, Callable[[float], None]]:
-        """The row's checked answers, and what records them as asked at an instant, done now."""
-        answered = self._served.answer(texts, self._job.k)
-        check_ranking(
-            answered.ranking, queries=len(texts), k=self._job.k, gallery=self._job.candidates
-        )
-
-        def done(came: float) -> None:
-            batch = Batch(came, self._clock(), len(texts), answered.seconds, answered.part)
-            self._record.add(batch, texts, answered.ranking)
-
-        return answered.ranking, done
+    def _checked(self, texts: Sequence[str]) -> Answered:
+        """The row's answers. Raises ranking_check.BadRanking."""
+        job = self._job
+        answered = self._served.answer(texts, job.k)
+        check_ranking(answered.ranking, queries=len(texts), k=job.k, gallery=job.candidates)
+        return answered
 
     def _obey(self, order: Message) -> Message:
         if "begin" in order:

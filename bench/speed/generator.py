@@ -62,7 +62,11 @@ class Load:
         load, seconds = self._job.load, self._job.seconds
         first = min(_FIRST, load.outstanding)
         self._tell(say=["warm-up", 0, 1])
-        slow = max(once(self._asker, first)) * load.outstanding / first > seconds
+        took = max(once(self._asker, first))
+        if took * load.outstanding / first > seconds >= 2 * took:
+            # Much of it may have been what is done once.
+            took = max(once(self._asker, first))
+        slow = took * load.outstanding / first > seconds
         return Pace(seconds, 0.0 if slow else seconds * _WARM_UP_SHARE)
 
     def _timed(self, scenario: Scenario) -> Timed:

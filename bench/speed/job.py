@@ -36,8 +36,8 @@ class LoadSettings:
 
     def __post_init__(self) -> None:
         counts = (self.outstanding, self.largest_batch, self.texts)
-        if min(counts) < 1 or self.sample < 0:
-            raise ValueError("requests, batches and texts must be at least 1, samples at least 0")
+        if min(*counts, self.sample) < 1:
+            raise ValueError("requests, batches, texts and the sample must be at least 1")
         if not 0 < self.rate_share <= 1:
             raise ValueError(f"the share of the capacity must lie in (0, 1], not {self.rate_share}")
         if self.wait_ms < 0 or self.latency_ms < 0:

@@ -33,7 +33,7 @@ _CEILING_CANDIDATES = 1000
 # A row that answers faster than this share of what the generator can ask is not measured by it.
 _SHARE_OF_CEILING = 0.5
 
-_ceilings: dict[tuple[LoadSettings, int, int], float] = {}
+_ceilings: dict[tuple[float, ...], float] = {}
 
 
 class RowFailed(Exception):
@@ -76,9 +76,10 @@ def generator_ceiling(
 ) -> float:
     """Queries a second of "closed-100" against a row that does nothing.
 
-    Measured once in the life of this process for the same load, depth and threads.
+    Measured once in the life of this process for the same front end, depth and threads.
     """
-    key = (job.load, job.k, job.threads)
+    load = job.load
+    key = (load.outstanding, load.largest_batch, load.wait_ms, load.texts, job.k, job.threads)
     if key not in _ceilings:
         nothing = replace(
             job,
@@ -112,26 +113,21 @@ def _runs(
     job: SpeedJob, say: Say, stop: threading.Event | None, quiet: bool
 ) -> Iterator[tuple[Scenario, ProcessRun]]:
     with ExitStack() as started:
-        answering_end, asking_end = socket.socketpair()
-        with answering_end:
-            server = start_child(
-                "bench.speed.server",
-                threads=job.threads,
-                quiet=quiet,
-                descriptors=(answering_end.fileno(),),
-            )
-        started.callback(server.end)
-        server.tell(speed_job_to_json(job))
-        with asking_end:
-            built = _built(server, say, stop)
-            generator = start_child(
-                "bench.speed.generator",
-                threads=1,
-                quiet=quiet,
-                descriptors=(asking_end.fileno(),),
-            )
-        started.callback(generator.end)
-        generator.tell(speed_job_to_json(job))
+
+        def start(module: str, end: socket.socket, threads: int) -> Child:
+            child = start_child(module, threads=threads, quiet=quiet, descriptors=(end.fileno(),))
+            started.callback(child.end)
+            child.tell(speed_job_to_json(job))
+            return child
+
+        # Each end is closed here once a process has it: else none would see the other's go.
+        answering, asking = socket.socketpair()
+        with asking:
+            with answering:
+                server = start("bench.speed.server", answering, job.threads)
+            said = server.lines(stop)
+            built = _built(server, said, say)
+            generator = start("bench.speed.generator", asking, 1)
         try:
             for scenario, run in _finished(generator, say, stop):
                 yield (
@@ -139,12 +135,12 @@ def _runs(
                     replace(run, build=built["seconds"], facts={**built["facts"], **run.facts}),
                 )
         except _Lost:
-            raise _reason(server, stop) from None
+            raise _reason(server, said) from None
 
 
-def _built(server: Child, say: Say, stop: threading.Event | None) -> dict[str, Any]:
+def _built(server: Child, said: Iterator[bytes], say: Say) -> dict[str, Any]:
     """What the server tells of its gallery once it is ready to answer."""
-    for line in server.lines(stop):
+    for line in said:
         message = json.loads(line)
         if "built" in message:
             found: dict[str, Any] = message["built"]
@@ -182,9 +178,9 @@ def _run_of(found: dict[str, Any]) -> ProcessRun:
     return ProcessRun(**{**found, "windows": windows, "latencies_ms": latencies})
 
 
-def _reason(server: Child, stop: threading.Event | None) -> RowFailed | CannotRun:
+def _reason(server: Child, said: Iterator[bytes]) -> RowFailed | CannotRun:
     """Why a server stopped answering."""
-    for line in server.lines(stop):
+    for line in said:
         message = json.loads(line)
         if "cannot" in message:
             return CannotRun(message["cannot"])

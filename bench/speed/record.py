@@ -11,18 +11,21 @@ import numpy as np
 
 from bench.speed.windows import covered
 from retrievers.base import Ranking
+from retrievers.serving.contract import Answered
 
 
 @dataclass(frozen=True)
 class Batch:
     """One batch that was answered.
 
-    came     when the front end had its oldest request
-    written  when its answers had left
-    seconds  phase -> seconds of the row's own clock
+    came      when the front end had its oldest request
+    answered  when it had the answers, before anyone else could
+    written   when they had left
+    seconds   phase -> seconds of the row's own clock
     """
 
     came: float
+    answered: float
     written: float
     size: int
     seconds: Mapping[str, float]
@@ -42,17 +45,19 @@ class Record:
         self._seen = 0
         self._kept: list[tuple[str, list[int], list[float]]] = []
 
-    def add(self, batch: Batch, texts: Sequence[str], ranking: Ranking) -> None:
-        """``ranking`` answers ``texts`` in their order."""
-        self._batches.append(batch)
+    def add(
+        self, came: float, at: float, written: float, texts: Sequence[str], answered: Answered
+    ) -> None:
+        """Take the answers to ``texts``, in their order, and the instants of their batch."""
+        self._batches.append(Batch(came, at, written, len(texts), answered.seconds, answered.part))
+        ranking = answered.ranking
         for row, text in enumerate(texts):
             self._seen += 1
-            place = (
-                len(self._kept) if self._seen <= self._sample else self._draw.randrange(self._seen)
-            )
+            full = len(self._kept) == self._sample
+            place = self._draw.randrange(self._seen) if full else len(self._kept)
             if place < self._sample:
-                answer = (text, ranking.ids[row].tolist(), ranking.scores[row].tolist())
-                self._kept[place : place + 1] = [answer]
+                kept = (text, ranking.ids[row].tolist(), ranking.scores[row].tolist())
+                self._kept[place : place + 1] = [kept]
 
     def sample(self) -> tuple[list[str], Ranking]:
         """The kept texts and what was answered. Raises ValueError where none were kept."""
@@ -62,8 +67,8 @@ class Record:
         return list(texts), Ranking(np.array(ids, np.int64), np.array(scores, np.float32))
 
     def between(self, begin: float, end: float) -> Sums:
-        """What was written after ``begin`` and not after ``end``."""
-        held = [batch for batch in self._batches if begin < batch.written <= end]
+        """What was answered after ``begin`` and not after ``end``."""
+        held = [batch for batch in self._batches if begin < batch.answered <= end]
         seconds: dict[str, float] = defaultdict(float)
         for batch in held:
             for phase, spent in batch.seconds.items():

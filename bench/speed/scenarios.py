@@ -10,7 +10,7 @@ import numpy as np
 from bench.speed.arrivals import arrivals
 from bench.speed.asker import Asker
 from bench.speed.rounds import Pace, Tick, Timed, rounds
-from bench.speed.windows import Cutter, latency_percentiles, may_end, rates, steady, steady_part
+from bench.speed.windows import Cutter, may_end, rates, steady, steady_part
 
 # What waits looks up this often, to say how far it is.
 _LOOK_SECONDS = 0.25
@@ -132,8 +132,7 @@ def highest_rate(p95: Callable[[float], float], bound: float, capacity: float) -
 
 def p95_ms(timed: Timed) -> float:
     """Milliseconds; not a number where nothing was answered."""
-    milliseconds = [1000 * latency for latency in timed.latencies]
-    return latency_percentiles(milliseconds).get("p95", float("nan"))
+    return float(1000 * np.percentile(timed.latencies, 95)) if timed.latencies else float("nan")
 
 
 def _kept_up(cutter: Cutter, asked: Sequence[float]) -> list[float]:

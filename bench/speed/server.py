@@ -40,7 +40,7 @@ def serve(job: SpeedJob, connection: socket.socket, tell: Tell) -> None:
     say(f"building {row.name}", 0, 1)
     built = served.build(candidates, say)
     front_end = FrontEnd(served, row.agreement, built, job, Wire(connection), time.perf_counter)
-    tell(built={"seconds": dict(built.seconds), "facts": dict(built.facts)})
+    tell(built={"seconds": dict(built.seconds), "facts": {**served.options, **built.facts}})
     try:
         front_end.serve()
     except Closed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,8 +17,6 @@ TOLERANCE = 0.1
 LONGEST = 4
 # Windows in the seconds that were asked for, twice those that must agree.
 IN_A_RUN = 6
-# Of fewer completions the hundredth part is no figure.
-FEWEST_FOR_P99 = 1000
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -75,17 +73,6 @@ def may_end(figures: Sequence[float], elapsed: float, seconds: float) -> bool:
     if elapsed < seconds:
         return False
     return steady(figures) or (elapsed >= LONGEST * seconds and len(figures) >= 2)
-
-
-def latency_percentiles(milliseconds: Sequence[float]) -> Mapping[str, float]:
-    """ "p50", "p95", and of at least 1,000 completions "p99"; nothing of none."""
-    if not len(milliseconds):
-        return {}
-    asked = {"p50": 50, "p95": 95}
-    if len(milliseconds) >= FEWEST_FOR_P99:
-        asked["p99"] = 99
-    found = np.percentile(np.asarray(milliseconds, np.float64), list(asked.values()))
-    return dict(zip(asked, found.tolist(), strict=True))
 
 
 def covered(spans: Sequence[tuple[float, float]], begin: float, end: float) -> float:

@@ -16,8 +16,13 @@ def digest_of(content: bytes) -> str:
 
 
 def json_bytes(value: Any) -> bytes:
-    """Raises ValueError where a figure is not a finite number."""
+    """To be read by people. Raises ValueError where a figure is not a finite number."""
     return json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False).encode()
+
+
+def compact_json_bytes(value: Any) -> bytes:
+    """The same on one line, for long rows of figures."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
 
 
 def write_synced(path: Path, content: bytes) -> None:

@@ -18,11 +18,11 @@ from bench.speed import terminal
 from bench.speed.cells import SpeedCell
 from bench.speed.groups import Plan
 from bench.speed.plan import make_plan
-from bench.speed.progress import clock
 from bench.speed.ratios import comparison, parts
 from bench.speed.request import Sweep, checked, parse_rows
 from bench.speed.runner import Outcome, run
 from bench.speed.store import Busy, LeftOutRow, SpeedStore
+from bench.speed.wording import clock
 from retrievers.serving.rows import ROWS, UnknownRow
 
 ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130

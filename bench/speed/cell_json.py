@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from bench.cell_json import UnknownSchema
 from bench.cells import Measure
-from bench.files import digest_of, json_bytes
+from bench.files import compact_json_bytes, digest_of
 from bench.speed.cells import SPEED_SCHEMA, ProcessRun, SpeedCell, SpeedSpec, SpeedStatus, Window
 
 
@@ -69,10 +69,10 @@ def _check_schema(found: Mapping[str, Any]) -> None:
 
 
 def _sealed(content: dict[str, Any]) -> dict[str, Any]:
-    return {**content, "digest": digest_of(json_bytes(content))}
+    return {**content, "digest": digest_of(compact_json_bytes(content))}
 
 
 def _check_seal(found: Mapping[str, Any]) -> None:
     content = {name: value for name, value in found.items() if name != "digest"}
-    if digest_of(json_bytes(content)) != found["digest"]:
+    if digest_of(compact_json_bytes(content)) != found["digest"]:
         raise ValueError("it is not what was written")

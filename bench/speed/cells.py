@@ -78,7 +78,7 @@ class ProcessRun:
                   for what of the time a query was in the server's hands outside the row
     part          see ``retrievers.serving.contract.Answered``
     build         phase -> seconds
-    facts         what the row told when it was built
+    facts         what the row told of its choices, and when it was built
     memory        "gallery_bytes", "model_bytes", "peak_bytes" of the serving process, and on an
                   accelerator "accelerator_peak_bytes"
     checked       answers compared with the row's own reference

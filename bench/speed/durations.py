@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.speed.cells import Scenario
+from bench.speed.windows import LONGEST
 from retrievers.serving.contract import Needs
 
 # Measured on two cores of 2.5 GHz; the estimates that rest on them are for planning alone.
@@ -13,9 +15,10 @@ START_SECONDS = 9.0  # of both processes, libraries and the generator's own ceil
 DRAWN_BYTES_A_SECOND = 70e6  # of candidates
 LOADED_BYTES_A_SECOND = 400e6  # of a gallery that was built before
 WARM_UP = 0.6  # of the timed seconds, until the rate is steady
-# Of a row whose batch takes longer than the timed seconds.
-SLOW_QUERIES = 320
 BATCH = 100
+# Queries before the first batch that counts, and the batches of a row for which one takes long.
+SLOW_WARM_UP = 8
+FEWEST_BATCHES, MOST_BATCHES = 2, 3
 # The row's own reference is the slow and obvious way.
 REFERENCE_QUERIES = 16
 REFERENCE_FACTOR = 4.0
@@ -53,6 +56,9 @@ def duration(needs: Needs, scenarios: Sequence[Scenario], seconds: float) -> Dur
 
 def _timed(scenario: Scenario, seconds_a_query: float, seconds: float) -> float:
     steady = (1 + WARM_UP) * seconds
-    if scenario == "open":
+    batch = BATCH * seconds_a_query
+    if scenario == "open" or not batch:
         return steady
-    return max(steady, SLOW_QUERIES * seconds_a_query if BATCH * seconds_a_query > seconds else 0)
+    # A run ends when three windows agree, and in any case after four times as long.
+    batches = min(MOST_BATCHES, max(FEWEST_BATCHES, math.ceil(LONGEST * seconds / batch)))
+    return max(steady, SLOW_WARM_UP * seconds_a_query + batches * batch)

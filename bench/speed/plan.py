@@ -18,6 +18,7 @@ from bench.speed.durations import Duration, drawing_seconds, duration
 from bench.speed.estimate import Estimated, Question, estimates
 from bench.speed.groups import AGAIN, Action, Group, Plan, PlannedCell
 from bench.speed.job import LoadSettings
+from bench.speed.ratios import BASE
 from bench.speed.request import Asked, Sweep
 from bench.speed.store import SpeedStore
 from retrievers.serving.contract import Numbers, Place
@@ -34,10 +35,10 @@ SHOWING = (
     "progress",
     "ratios",
     "request",
-    "rows",
     "runner",
     "store",
     "terminal",
+    "wording",
 )
 
 
@@ -161,7 +162,7 @@ def _again(groups: Sequence[Group]) -> Group | None:
     if len(able) < 2:
         return None
     largest = [group for group in able if group.candidates == able[-1].candidates]
-    chosen = min(largest, key=lambda group: (group.row.name != "cart", group.seconds))
+    chosen = min(largest, key=lambda group: (group.row.name != BASE, group.duration.next))
     # What it searches was built by the row that it repeats.
     duration = Duration(chosen.duration.next, chosen.duration.next)
     row = replace(chosen.row, name=f"{chosen.row.name}{AGAIN}")

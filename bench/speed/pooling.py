@@ -25,6 +25,9 @@ FloatArray = npt.NDArray[np.float64]
 # With fewer completions the 99th percentile is a matter of a handful of them.
 COMPLETIONS_FOR_P99 = 1_000
 
+# Draws of a bootstrap from one process, at most.
+STRETCHES = 50
+
 # How ``retrievers.serving.contract.Built`` marks a phase that the cache answered.
 KEPT = " (kept)"
 
@@ -166,16 +169,26 @@ def _resampled(runs: Sequence[ProcessRun], seed: int) -> FloatArray:
     rng = np.random.default_rng(seed)
     runs = [run for run in runs if run.windows]
     completed, seconds = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
-    counts = [np.array([window.completed for window in run.windows], float) for run in runs]
-    spans = [np.array([window.end - window.begin for window in run.windows]) for run in runs]
+    stretches = [_stretches(run.windows) for run in runs]
     for _ in runs:
         chosen = rng.integers(0, len(runs), RESAMPLES)
-        for number, (count, span) in enumerate(zip(counts, spans, strict=True)):
+        for number, (count, span) in enumerate(stretches):
             rows = np.flatnonzero(chosen == number)
             drawn = rng.integers(0, len(count), (rows.size, len(count)))
             completed[rows] += count[drawn].sum(1)
             seconds[rows] += span[drawn].sum(1)
     return completed / seconds
+
+
+def _stretches(windows: Sequence[Window]) -> tuple[FloatArray, FloatArray]:
+    """Completions and seconds [stretches] of the windows, neighbours together where many.
+
+    Rounds of milliseconds that follow each other are alike, and not each of them a draw.
+    """
+    figures = np.array([(each.completed, each.end - each.begin) for each in windows], float)
+    firsts = np.unique(np.linspace(0, len(figures), min(len(figures), STRETCHES) + 1, dtype=int))
+    completed, seconds = np.add.reduceat(figures, firsts[:-1]).T
+    return completed, seconds
 
 
 def _interval(value: float, drawn: FloatArray) -> Measure:

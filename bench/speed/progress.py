@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from bench.speed.wording import clock
+
 Say = Callable[[str, int, int], None]
 
 # The estimates count as if they had held for this long before anything was seen.
@@ -112,10 +114,3 @@ class SweepProgress:
             number=self._number,
             completed=max(0.0, self._whole - self._waiting - self._current),
         )
-
-
-def clock(seconds: float) -> str:
-    """ "1:02:03" or "2:03", of whole seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -23,6 +23,7 @@ from bench.speed.process import CannotRun, RowFailed, SpeedJob, timed_runs
 from bench.speed.progress import SweepProgress
 from bench.speed.request import Sweep
 from bench.speed.store import LeftOutRow, SpeedStore
+from bench.speed.wording import figure
 
 OutcomeStatus = Literal["done", "reused", "failed"]
 Say = Callable[[str], None]
@@ -159,7 +160,7 @@ def _measure(
 
 def _in_short(scenario: Scenario, measured: ProcessRun) -> str:
     unstable = "" if measured.steady else ", unstable"
-    return f"{scenario} {throughput([measured]).value:,.4g} queries/s{unstable}"
+    return f"{scenario} {figure(throughput([measured]).value)} queries/s{unstable}"
 
 
 def _finish(group: Group, record: _Record, store: SpeedStore, provenance: _Provenance) -> None:

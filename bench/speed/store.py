@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.cell_json import UnknownSchema
-from bench.files import json_bytes, replace_file
+from bench.files import compact_json_bytes, json_bytes, replace_file
 from bench.speed.cell_json import (
     cell_from_json,
     cell_to_json,
@@ -75,7 +75,8 @@ class SpeedStore:
 
     def write_run(self, spec: SpeedSpec, number: int, run: ProcessRun) -> None:
         """Store what the ``number``-th process of a result measured, counted from 0."""
-        self._write(spec.key, f"run-{number}.json", stored_run_to_json(spec, run))
+        content = compact_json_bytes(stored_run_to_json(spec, run))
+        self._write(spec.key, f"run-{number}.json", content)
 
     def runs(self, key: str) -> dict[int, ProcessRun]:
         """number -> run, in order, of those that are whole. Broken ones are put aside."""
@@ -92,7 +93,7 @@ class SpeedStore:
 
     def write(self, cell: SpeedCell) -> None:
         """Store a result in place of what was there."""
-        self._write(cell.spec.key, "cell.json", cell_to_json(cell))
+        self._write(cell.spec.key, "cell.json", json_bytes(cell_to_json(cell)))
 
     def get(self, key: str) -> SpeedCell | None:
         """The result, failed or done; None where there is none. A broken one is put aside."""
@@ -121,10 +122,10 @@ class SpeedStore:
             log.warning("%s cannot be read (%s); run the sweep again.", path, problem)
             return []
 
-    def _write(self, key: str, name: str, content: Mapping[str, Any]) -> None:
+    def _write(self, key: str, name: str, content: bytes) -> None:
         folder = self.root / key
         folder.mkdir(parents=True, exist_ok=True)
-        replace_file(folder / name, json_bytes(content))
+        replace_file(folder / name, content)
 
     def _read(self, path: Path, content: Callable[[Any], Content]) -> Content | None:
         try:

@@ -11,19 +11,20 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from bench.cells import Measure
-from bench.speed.cells import SpeedCell
+from bench.speed.cells import Scalar, SpeedCell
 from bench.speed.groups import AGAIN, Group, Plan
 from bench.speed.pooling import KEPT
-from bench.speed.progress import clock
 from bench.speed.ratios import Ratio, Repeat, RunsOf, comparison, parts
 from bench.speed.store import LeftOutRow
+from bench.speed.wording import bounds, clock, figure, times
 from retrievers.serving.contract import ServedRow
 
 NO_RECALL = (
     "The candidates are drawn and the weights are random: nothing here says how well a row finds."
 )
-_FIGURE = 9
+# How a row under "open" names the highest rate that kept within a bound.
+BOUNDED = "queries/s with p95"
+_NAME, _FIGURE = 14, 9
 
 
 def results(cells: Sequence[SpeedCell], runs_of: RunsOf) -> RenderableType:
@@ -38,6 +39,7 @@ def _part(cells: Sequence[SpeedCell], runs_of: RunsOf) -> Iterator[RenderableTyp
     for size in sizes:
         yield _size([cell for cell in cells if cell.spec.candidates == size])
     if len(sizes) > 1:
+        yield Text("Queries/s by number of candidates", style="bold")
         yield _by_size(cells, sizes)
     compared = comparison(cells, runs_of)
     if compared.repeat is not None:
@@ -45,6 +47,7 @@ def _part(cells: Sequence[SpeedCell], runs_of: RunsOf) -> Iterator[RenderableTyp
     if compared.ratios:
         yield Text(f"Queries/s at {compared.candidates:,} candidates, with 95 % intervals:")
         yield from (Text(f"  {_ratio(each)}") for each in compared.ratios)
+    yield from (Text(line) for line in _weights(cells))
     yield Text()
 
 
@@ -57,7 +60,7 @@ def _size(cells: Sequence[SpeedCell]) -> RenderableType:
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    table.add_column("row", overflow="fold", min_width=13, max_width=14)
+    table.add_column("row", overflow="fold", min_width=_NAME - 1, max_width=_NAME)
     table.add_column("queries/s", justify="right", min_width=_FIGURE)
     table.add_column("ms", justify="right", min_width=_FIGURE)
     table.add_column("ms a query", justify="right", overflow="fold", max_width=16)
@@ -80,35 +83,29 @@ def _title(cell: SpeedCell) -> str:
 
 
 def _cells(cell: SpeedCell) -> tuple[str, ...]:
-    name = escape(
-        cell.spec.row.replace(":", ":\n", 1) if len(cell.spec.row) > 14 else cell.spec.row
-    )
-    marks = [
-        mark
-        for mark, holds in (
-            ("extrapolated", cell.extrapolated),
-            ("unstable", cell.status == "done" and not cell.steady),
-        )
-        if holds
-    ]
-    first = "\n".join([name, *marks])
     if cell.throughput is None:
-        return (first, cell.status, *[""] * 5)
-    items = cell.spec.candidates
+        return (_name(cell), cell.status, *[""] * 5)
     held = cell.memory.get("gallery_bytes")
     return (
-        first,
-        f"{figure(cell.throughput.value)}\n{_bounds(cell.throughput)}",
-        "\n".join(
-            figure(cell.latency_ms[name])
-            for name in ("p50", "p95", "p99")
-            if name in cell.latency_ms
-        ),
+        _name(cell),
+        f"{figure(cell.throughput.value)}\n{bounds(cell.throughput)}",
+        "\n".join(figure(each) for each in cell.latency_ms.values()),
         escape("\n".join(f"{phase} {figure(each)}" for phase, each in cell.phases_ms.items())),
         _built(cell),
-        "-" if held is None else figure(held / items),
+        "-" if held is None else figure(held / cell.spec.candidates),
         f"{cell.agreement:.2f}" if cell.checked else "-",
     )
+
+
+def _name(cell: SpeedCell) -> str:
+    """With its marks below it; a long name is parted at its form."""
+    name = cell.spec.row
+    lines = name.replace(":", ":\n", 1).split("\n") if len(name) > _NAME else [name]
+    marks = (
+        "extrapolated" if cell.extrapolated else "",
+        "unstable" if cell.status == "done" and not cell.steady else "",
+    )
+    return escape("\n".join(filter(None, (*lines, *marks))))
 
 
 def _built(cell: SpeedCell) -> str:
@@ -123,20 +120,26 @@ def _remarks(cells: Sequence[SpeedCell]) -> Iterator[str]:
         if cell.offered_qps:
             yield f"{cell.spec.row}: asked at {figure(cell.offered_qps)} queries/s"
         for name, value in cell.facts.items():
-            if name in ("highest rate", "recall@10"):
+            if name == "recall@10" or name.startswith(BOUNDED):
                 yield f"{cell.spec.row}: {name} {_fact(value)}"
 
 
-def _fact(value: object) -> str:
+def _weights(cells: Sequence[SpeedCell]) -> Iterator[str]:
+    rows: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        if cell.weights and not cell.spec.row.endswith(AGAIN):
+            rows.setdefault(cell.weights, {})[cell.spec.row] = None
+    for words, names in rows.items():
+        yield f"Weights of {', '.join(names)}: {words}."
+
+
+def _fact(value: Scalar) -> str:
     return figure(value) if isinstance(value, float) else str(value)
 
 
 def _by_size(cells: Sequence[SpeedCell], sizes: Sequence[int]) -> RenderableType:
     table = Table(
         box=box.SIMPLE_HEAD,
-        title="Queries/s by number of candidates",
-        title_justify="left",
-        title_style="bold",
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
@@ -158,36 +161,15 @@ def _rate(cell: SpeedCell | None) -> str:
 
 def _repeated(again: Repeat) -> str:
     return (
-        f"{again.row} once more is {_times(again.times)} itself: differences below "
-        f"{100 * again.claimable:.2g} % are not claimed."
+        f"{again.row} once more is {times(again.times)} itself: differences below "
+        f"{figure(100 * again.claimable)} % are not claimed."
     )
 
 
 def _ratio(each: Ratio) -> str:
     if each.told_apart:
-        return f"{each.row} is {_times(each.times)} {each.other}"
-    return f"{each.row} and {each.other} cannot be told apart: {_times(each.times)}"
-
-
-def _times(measure: Measure) -> str:
-    bounds = f"{_factor(measure.low)}–{_factor(measure.high)}"
-    return f"{_factor(measure.value)}x ({bounds})"
-
-
-def _factor(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def figure(value: float) -> str:
-    """Three digits, without powers of ten: 0.0123, 4.56, 78.9, 123, 45,678."""
-    if value >= 100:
-        return f"{value:,.0f}"
-    shown = f"{value:.3g}"
-    return f"{value:.4f}" if "e" in shown else shown
-
-
-def _bounds(measure: Measure) -> str:
-    return f"{figure(measure.low)}–{figure(measure.high)}"
+        return f"{each.row} is {times(each.times)} {each.other}"
+    return f"{each.row} and {each.other} cannot be told apart: {times(each.times)}"
 
 
 def plan(found: Plan) -> RenderableType:

@@ -17,8 +17,10 @@ from cart.prefix_tree.direct import Direct
 from cart.prefix_tree.ordering import ascending, differing
 from cart.prefix_tree.rows import BoolArray, IntArray, Places
 
-# Tables addressed by the tokens must not be much larger than rows would be, nor their steps wider.
-PREFIXES_AN_ITEM = 64
+# Tables addressed by the tokens take 5 bytes a prefix, whether an item has it or not, and a step
+# over them looks at a whole vocabulary.
+PREFIXES_AN_ITEM = 32
+MOST_PREFIXES = 2**25
 WIDEST_DIRECT = 1024
 
 
@@ -190,7 +192,7 @@ def _prefix_sizes(identifiers: IntArray, sizes: Sequence[int] | None) -> tuple[i
 
 def _suits_direct(identifiers: IntArray, sizes: tuple[int, ...]) -> bool:
     return (
-        math.prod(sizes) <= PREFIXES_AN_ITEM * len(identifiers)
+        math.prod(sizes) <= min(PREFIXES_AN_ITEM * len(identifiers), MOST_PREFIXES)
         and max(sizes, default=1) <= WIDEST_DIRECT
         and identifiers.min() >= 0
     )

@@ -14,6 +14,8 @@ from markupsafe import Markup
 
 from bench.cells import Cell
 from bench.left_out import grouped
+from bench.speed.cells import SpeedCell
+from bench.speed.store import SpeedStore
 from bench.store import ResultStore, Skipped
 from bench.summary import summarise
 from reports import provenance, units
@@ -21,6 +23,9 @@ from reports.comparison import Line, Section, sections
 from reports.examples import Album, album, inliner
 from reports.figures import METRICS
 from reports.plot import Bar, recall_plot
+from reports.throughput import section
+from reports.throughput.provenance import numbers, untrained
+from reports.throughput.section import Throughput
 
 SIZE_LIMIT = 25_000_000
 PLOTTED = ("R@1", "R@10")
@@ -68,7 +73,8 @@ def _fitting(results: Path, limit: int) -> bytes:
         return _render("empty.html", {"results": str(results), "exists": False})
     store = ResultStore(results)
     parts = sections(summarise(store))
-    if not parts:
+    served = section.read(SpeedStore(results))
+    if not parts and not served.devices:
         return _render("empty.html", {"results": str(results), "exists": True})
     stored = {
         line.anchor: (cell, store.examples(cell.spec.key))
@@ -77,15 +83,20 @@ def _fitting(results: Path, limit: int) -> bytes:
         if (cell := _exemplary(line)) is not None
     }
     panels = tuple(_panel(part) for part in parts)
-    skipped = store.skipped()
     inline = inliner(results / "thumbnails")
     most = max((len(examples) for _, examples in stored.values()), default=0)
+    fixed = {
+        **_masthead(parts, served),
+        **_accuracy(parts, panels, store.skipped()),
+        **section.context(served),
+        "limit": limit,
+    }
     while True:
         albums = {
             anchor: album(cell, examples, most, inline)
             for anchor, (cell, examples) in stored.items()
         }
-        page = _render("page.html", _context(parts, panels, albums, skipped, limit))
+        page = _render("page.html", {**fixed, **_examples(albums)})
         if len(page) <= limit or most == 0:
             return page
         most = min(most - 1, most * limit // len(page))
@@ -124,35 +135,41 @@ def _in_words(bar: Bar) -> str:
     return f"{bar.label}: {figures}"
 
 
-def _context(
-    parts: Sequence[Section],
-    panels: Sequence[Panel],
-    albums: Mapping[str, Album],
-    skipped: Sequence[Skipped],
-    limit: int,
+def _masthead(parts: Sequence[Section], served: Throughput) -> dict[str, Any]:
+    """What the head of the page says of all results together."""
+    rows = [line.row for part in parts for line in part.lines]
+    cells: list[Cell | SpeedCell] = [*(cell for row in rows for cell in row.cells), *served.cells]
+    moments = [cell.created for cell in cells]
+    return {
+        "stored": len(cells),
+        "failed": sum(cell.status == "failed" for cell in cells),
+        "superseded": sum(row.superseded for row in rows) + served.superseded,
+        "measured": units.span(min(moments), max(moments)),
+        "machines": tuple(dict.fromkeys(provenance.machine(cell) for cell in cells)),
+    }
+
+
+def _accuracy(
+    parts: Sequence[Section], panels: Sequence[Panel], skipped: Sequence[Skipped]
 ) -> dict[str, Any]:
     rows = [line.row for part in parts for line in part.lines]
-    cells = [cell for row in rows for cell in row.cells]
     return {
         "sections": parts,
         "panels": panels,
-        "albums": albums,
-        "limit": limit,
         "metrics": METRICS,
         "datasets": tuple(dict.fromkeys(part.dataset for part in parts)),
         "retrievers": tuple(dict.fromkeys(row.name for row in rows)),
         "paradigms": tuple(dict.fromkeys(row.retriever.paradigm for row in rows)),
-        "cells": cells,
-        "failed": sum(cell.status == "failed" for cell in cells),
-        "superseded": sum(row.superseded for row in rows),
-        "measured": units.span(
-            min(cell.created for cell in cells), max(cell.created for cell in cells)
-        ),
-        "machines": tuple(dict.fromkeys(provenance.machine(cell) for cell in cells)),
-        "examples_shown": sum(book.shown for book in albums.values()),
-        "examples_stored": sum(book.stored for book in albums.values()),
         "skipped": {part.anchor: _left_out_of(part, skipped) for part in parts},
         "not_run": grouped(skipped),
+    }
+
+
+def _examples(albums: Mapping[str, Album]) -> dict[str, Any]:
+    return {
+        "albums": albums,
+        "examples_shown": sum(book.shown for book in albums.values()),
+        "examples_stored": sum(book.stored for book in albums.values()),
     }
 
 
@@ -184,11 +201,15 @@ def _environment() -> Environment:
         seconds=units.seconds,
         size=units.size,
         count=units.count,
+        figure=units.figure,
+        milliseconds=units.milliseconds,
+        numbers=numbers,
         moment=units.moment,
         visible=units.visible,
         option=provenance.option,
         diagnosis=provenance.diagnosis,
     )
+    environment.tests["untrained"] = untrained
     environment.globals.update(
         chance=units.chance,
         modalities=MODALITIES,

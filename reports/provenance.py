@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from bench.cells import Cell
 from reports import units
@@ -21,6 +22,19 @@ SPOKEN = {
 }
 
 
+class Stored(Protocol):
+    """A stored result of any kind."""
+
+    @property
+    def created(self) -> str: ...
+    @property
+    def command(self) -> str: ...
+    @property
+    def machine(self) -> Mapping[str, str]: ...
+    @property
+    def versions(self) -> Mapping[str, str]: ...
+
+
 @dataclass(frozen=True)
 class Shared:
     """One fact about several cells: a value, and the seeds it holds for (empty: all of them)."""
@@ -31,19 +45,23 @@ class Shared:
 
 def shared(cells: Sequence[Cell], read: Callable[[Cell], str]) -> tuple[Shared, ...]:
     """The distinct values that ``read`` gives, with their seeds where there are several values."""
+    found = holders((read(cell), cell.spec.seed) for cell in cells)
+    return tuple(Shared(value, seeds) for value, seeds in found.items())
+
+
+def holders(facts: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
+    """Each distinct value with those it holds for, with none where all have the same."""
     found: dict[str, list[int]] = {}
-    for cell in cells:
-        found.setdefault(read(cell), []).append(cell.spec.seed)
-    if len(found) == 1:
-        return (Shared(next(iter(found)), ()),)
-    return tuple(Shared(value, tuple(seeds)) for value, seeds in found.items())
+    for value, holder in facts:
+        found.setdefault(value, []).append(holder)
+    return {value: tuple(each) if len(found) > 1 else () for value, each in found.items()}
 
 
-def machine(cell: Cell) -> str:
+def machine(cell: Stored) -> str:
     return "; ".join(f"{name}: {value}" for name, value in cell.machine.items() if value)
 
 
-def versions(cell: Cell) -> str:
+def versions(cell: Stored) -> str:
     return ", ".join(f"{name} {value}" for name, value in sorted(cell.versions.items()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from datetime import UTC, datetime
 
@@ -50,6 +51,34 @@ def size(value: float | None) -> str:
 def count(value: int | None) -> str:
     """A whole number with commas between thousands."""
     return ABSENT if value is None else f"{value:,}"
+
+
+def figure(value: float, beside: float | None = None) -> str:
+    """A figure with three digits, or all of its whole ones: 0.0123, 1.23, 97.1, 12,345.
+
+    A bound of an interval has as many decimals as the figure that it stands ``beside``.
+    """
+    if not math.isfinite(value):
+        return "∞" if value > 0 else ABSENT
+    return f"{value:,.{_decimals(value if beside is None else beside)}f}"
+
+
+def _decimals(value: float) -> int:
+    """Those of three digits; none where the whole part has as many."""
+    if value == 0 or not math.isfinite(value):
+        return 0
+    # Rounding may gain a digit: 9.996 is 10.0, and not 10.00.
+    rounded = float(f"{value:.2e}")
+    return max(0, 2 - math.floor(math.log10(abs(rounded))))
+
+
+def milliseconds(value: float) -> str:
+    """A short duration: 0.05 ms, 4.70 ms, 57.1 ms, 1,177 ms; from 10,000 ms on as ``seconds``."""
+    if value >= 9999.5:
+        return seconds(value / 1000)
+    if 0 < value < 0.005:
+        return "< 0.01 ms"
+    return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} ms"
 
 
 def plain(value: float) -> str:

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
+ACTIVE = {
+    *("script", "iframe", "frame", "object", "embed", "applet", "base", "form", "input", "button"),
+    *("video", "audio", "source", "track", "portal", "template", "math", "noscript"),
+    *("foreignobject", "animate", "set", "image", "feimage"),
+}
 
 
 @dataclass
@@ -79,3 +84,18 @@ def parse(html: str) -> Element:
     builder.close()
     assert builder.open == [builder.root], "an element is never closed"
     return builder.root
+
+
+def assert_inert(page: Element) -> None:
+    """No element or attribute that could run, load or send anything."""
+    assert len(page.all("style")) == 1
+    for element in page.all():
+        assert element.tag not in ACTIVE, element.tag
+        for name, value in element.attributes.items():
+            assert not name.startswith("on"), (element.tag, name)
+            if name == "src":
+                assert value.startswith("data:image/jpeg;base64,")
+            if name in ("href", "xlink:href"):
+                assert value.startswith("#") or (element.tag, value) == ("link", "data:,")
+            if name == "style":
+                assert "url(" not in value

@@ -19,6 +19,7 @@ from PIL import Image
 from bench.store import ResultStore
 from reports.page import write
 from tests.reports.stored_results import Plan, store_failure, store_result
+from tests.reports.stored_sweep import store_sweep
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 pytestmark = [
@@ -60,6 +61,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plan = Plan("tiny-dual", dataset=name, modality=modality, synthetic=True, reverse=True)
         store_result(store, replace(plan, rule="caption set", notes=("A long note. " * 30,) * 4))
     store_failure(store, Plan("cascade"), "no_space_" * 30)
+    store_sweep(store.root)
     return write(store.root, root / "page.html")
 
 

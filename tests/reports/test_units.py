@@ -92,3 +92,44 @@ def test_chance_has_two_digits_and_no_more_than_all() -> None:
     assert units.chance(10, 883) == "1.1"
     assert units.chance(10, 12) == "83"
     assert units.chance(10, 4) == units.chance(1, 1) == "100"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.0, "0"),
+        (0.01234, "0.0123"),
+        (0.9996, "1.00"),
+        (9.996, "10.0"),
+        (97.06, "97.1"),
+        (99.97, "100"),
+        (12_345.6, "12,346"),
+        (float("inf"), "∞"),
+        (float("nan"), "–"),
+    ],
+)
+def test_figures_have_three_digits(value: float, words: str) -> None:
+    assert units.figure(value) == words
+
+
+def test_a_bound_has_the_decimals_of_its_figure() -> None:
+    assert units.figure(9.97, 10.3) == "10.0"
+    assert units.figure(98.26, 101.0) == "98"
+    assert units.figure(0.0, 0.123) == "0.000"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.0, "0.00 ms"),
+        (0.004, "< 0.01 ms"),
+        (0.05, "0.05 ms"),
+        (9.996, "10.0 ms"),
+        (99.96, "100 ms"),
+        (1177.4, "1,177 ms"),
+        (9999.7, "10 s"),
+        (3_000_010.0, "50 min 00 s"),
+    ],
+)
+def test_milliseconds(value: float, words: str) -> None:
+    assert units.milliseconds(value) == words

@@ -1,0 +1,1 @@
+"""The throughput section of the report, from the stored cells of the sweep."""

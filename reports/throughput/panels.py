@@ -1,0 +1,91 @@
+"""The plots of the throughput section, each made of the lines that have something to draw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from reports import units
+from reports.throughput.indexes import curve_plot
+from reports.throughput.phases import SHADES, Spent, phases_plot
+from reports.throughput.scaling import Point, Trace, scaling_plot
+from reports.throughput.sweeps import Device, Line, Sweep
+
+
+@dataclass(frozen=True)
+class Plots:
+    """Of one sweep; None where no line has what a plot shows.
+
+    paradigms  those that the marks of ``scaling`` stand for, in the order of the lines
+    phases_of  the phases that ``phases`` shows, in the order of its bars
+    """
+
+    scaling: Markup | None
+    phases: Markup | None
+    paradigms: tuple[str, ...]
+    phases_of: tuple[str, ...]
+
+
+def plots(sweep: Sweep) -> Plots:
+    """The plots of one sweep; no scaling where the load set the rates."""
+    lines = [line for line in sweep.lines if not line.again]
+    traces = (
+        []
+        if sweep.paced
+        else [trace for line in lines if (trace := _trace(line, sweep.base)).points]
+    )
+    rows = [row for line in lines if (row := _spent(line, sweep.largest)) is not None]
+    on = f"{sweep.scenario} on {units.visible(sweep.device)}"
+    return Plots(
+        scaling=scaling_plot(traces, f"{sweep.anchor}-scaling", f"Queries a second, {on}")
+        if traces
+        else None,
+        phases=phases_plot(rows, f"{sweep.anchor}-phases", f"Where the time goes, {on}")
+        if rows
+        else None,
+        paradigms=tuple(dict.fromkeys(trace.paradigm for trace in traces)),
+        phases_of=tuple(_ordered({name: 1.0 for row in rows for name in row.phases_ms})),
+    )
+
+
+def index_plot(device: Device) -> Markup | None:
+    """Recall@10 of the device's indexes against their queries a second."""
+    if not device.indexes:
+        return None
+    title = f"Recall and speed of the indexes on {units.visible(device.label)}"
+    return curve_plot(device.indexes, f"{device.anchor}-indexes", title)
+
+
+def _trace(line: Line, base: str) -> Trace:
+    points = tuple(
+        Point(size, measure, cell.extrapolated)
+        for size, cell in line.cells.items()
+        if (measure := line.rate(size))
+    )
+    return Trace(units.visible(line.label), line.last.paradigm, line.last.spec.row == base, points)
+
+
+def _spent(line: Line, size: int) -> Spent | None:
+    if not line.rate(size):
+        return None
+    cell = line.cells[size]
+    phases = {
+        units.visible(name): spent
+        for name, spent in _ordered(cell.phases_ms).items()
+        if 0 < spent < math.inf
+    }
+    return Spent(units.visible(line.label), phases, cell.extrapolated) if phases else None
+
+
+def _ordered(phases: Mapping[str, float]) -> dict[str, float]:
+    """In the order in which a query meets them; those that are not known in between."""
+    known: Sequence[str] = tuple(SHADES)
+    last = known.index("front end") - 0.5
+
+    def place(name: str) -> float:
+        return known.index(name) if name in known else last
+
+    return {name: phases[name] for name in sorted(phases, key=place)}

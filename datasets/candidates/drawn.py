@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datasets.candidates import mixture as kind
+from datasets.candidates.folder_lock import alone
 from datasets.candidates.mixture import mixture
 
 FloatArray = npt.NDArray[np.float32]
@@ -77,27 +76,19 @@ def drawn(cache: Path, count: int, dim: int, seed: int = 0, say: Say | None = No
     Raises ValueError for a size that cannot be, or where the folder holds something else, and
     OSError, before anything is drawn, where the disk has no room.
     """
-    if count < 1 or dim < 1 or seed < 0:
+    if count < 1 or dim < 2 or seed < 0:
         raise ValueError(
             f"{count} candidates of {dim} dimensions from seed {seed} cannot be drawn: give at "
-            "least 1 candidate and 1 dimension, and a seed of 0 or more"
+            "least 1 candidate and 2 dimensions, and a seed of 0 or more"
         )
     folder = cache / "candidates" / f"dim-{dim}-seed-{seed}"
     path = folder / "vectors.f32"
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder):
         _describe(folder, dim, seed)
         _extend(path, -(-count // BLOCK), dim, seed, say)
     _check_rows(path, count, dim)
     return CandidateSet(path, count, dim, seed)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """No other process draws into the folder meanwhile."""
-    with (folder / "lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _describe(folder: Path, dim: int, seed: int) -> None:

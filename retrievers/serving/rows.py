@@ -59,6 +59,7 @@ _TOWERS = (
     _Tower("imagebind", "imagebind", "imagebind_text", 1024),
     _Tower("languagebind", "languagebind-image", "languagebind_text", 768),
 )
+_DRAWN_FEATURES = "random, and a few drawn features stand for those of all candidates"
 _DRAWN_QUERY = "random: each text's vector is computed, and one that was drawn for it searched with"
 
 
@@ -108,20 +109,24 @@ ROWS: tuple[ServedRow, ...] = (
         system="blip2",
         paradigm="single tower",
         form="every candidate matched with every text; a part is measured",
+        weights=_DRAWN_FEATURES,
     ),
     ServedRow(
         name="internvl-g:scan",
-        target=f"{_SERVING}.pair_scan:InternvlScan",
+        target=f"{_SERVING}.decoder_part:InternvlScan",
         system="internvl-g",
-        paradigm="single tower",
-        form="every candidate matched with every text; a part is measured",
+        paradigm="dual tower",
+        form="texts read by a decoder of 7B, measured on one layer of 32; exact search in torch",
+        weights=_DRAWN_QUERY,
+        dim=768,
     ),
     ServedRow(
         name="blip2:cascade",
         target=f"{_SERVING}.shortlist:Blip2Cascade",
         system="blip2",
         paradigm="single tower",
-        form="the best of its own contrast, matched again",
+        form="the best 128 of its own contrast matched again; a part is measured",
+        weights=_DRAWN_FEATURES,
     ),
     ServedRow(
         name="null",

@@ -48,11 +48,16 @@ class Quantizers:
         found = np.empty((len(embeddings), len(self.sizes)), dtype=np.int64)
         for start in range(0, len(embeddings), BLOCK):
             part = slice(start, start + BLOCK)
-            x = torch.from_numpy(embeddings[part]).to(self.centres)
+            x = _tensor(embeddings[part]).to(self.centres)
             coarse = _nearest(x, self.centres)
             fine = self.rqvae.codes((x - self.centres[coarse]) / self.scale)
             found[part] = torch.cat([coarse[:, None], fine], dim=1).cpu().numpy()
         return found
+
+
+def _tensor(embeddings: FloatArray) -> Tensor:
+    """The same memory, or a copy of what may not be written to, such as a file mapped to read."""
+    return torch.from_numpy(np.require(embeddings, requirements="W"))
 
 
 def _nearest(x: Tensor, centres: Tensor) -> Tensor:
@@ -93,7 +98,7 @@ def fit_quantizers(
     clusters = min(config.coarse_size, len(np.unique(embeddings, axis=0)))
     kmeans = MiniBatchKMeans(clusters, random_state=seed, n_init=3)
     kmeans.fit(embeddings)
-    x = torch.from_numpy(embeddings).to(device)
+    x = _tensor(embeddings).to(device)
     centres = torch.from_numpy(kmeans.cluster_centers_).to(x)
     residual = x - centres[torch.cdist(x, centres).argmin(dim=1)]
     scale = max(float(residual.square().mean().sqrt()), 1e-6)

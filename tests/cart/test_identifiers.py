@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -145,6 +147,15 @@ def test_codes_of_a_stream_are_those_of_the_whole() -> None:
     blocks = (x[start : start + 70] for start in range(0, 300, 70))
     np.testing.assert_array_equal(assign(quantizers, blocks), quantizers.codes(x))
     assert assign(quantizers, []).shape == (0, 3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_embeddings_may_lie_in_a_file_that_is_mapped_to_read(tmp_path: Path) -> None:
+    x = blobs(6, 100)
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    quantizers = fit_quantizers(mapped, SMALL, seed=0)
+    np.testing.assert_array_equal(assign(quantizers, [mapped]), quantizers.codes(x))
 
 
 def test_of_many_items_a_seeded_sample_is_fitted_on() -> None:

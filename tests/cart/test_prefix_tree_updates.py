@@ -135,3 +135,19 @@ def test_rows_that_are_not_there_and_the_last_item_cannot_be_taken_out() -> None
     with pytest.raises(IndexError):
         tree.without([2])
     assert tree.without([]).items.tolist() == tree.items.tolist()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_tree_on_a_device_stays_there_and_answers_alike(form: str) -> None:
+    here = PrefixTree.build(POOL[:9], sizes=FORMS[form]).with_items(POOL[9:]).without([3])
+    there = PrefixTree.build(POOL[:9], "cuda", FORMS[form]).with_items(POOL[9:]).without([3])
+    np.testing.assert_array_equal(there.identifiers(), here.identifiers())
+    nodes = torch.zeros(2, dtype=torch.int64)
+    for level in range(here.length):
+        expected, children = here.children(level, nodes), there.children(level, nodes.cuda())
+        assert children.valid.is_cuda
+        assert torch.equal(children.valid.cpu(), expected.valid)
+        assert torch.equal(children.tokens.cpu(), expected.tokens)
+        assert torch.equal(children.nodes.cpu(), expected.nodes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +42,30 @@ def clip_tokens(length: int = 77) -> Prepare[str]:
 def _clip_row(pieces: Any, text: str, length: int) -> Tensor:
     """[length], zeros behind the end."""
     found = [pieces.sot_token_id]
-    for word in pieces.pat.finditer(pieces.clean_fn(text)):
+    for word in pieces.pat.finditer(_clean(pieces, text)):
         if len(found) >= length:
             break
-        letters = "".join(pieces.byte_encoder[one] for one in word.group().encode()[:_LONGEST])
-        found += [pieces.encoder[piece] for piece in pieces.bpe(letters).split(" ")]
+        found += _of_word(word.group()[:_LONGEST])
     row = torch.zeros(length, dtype=torch.long)
     kept = [*found[: length - 1], pieces.eot_token_id]
     row[: len(kept)] = torch.tensor(kept)
     return row
+
+
+def _clean(pieces: Any, text: str) -> str:
+    """As the tokenizer cleans; what it mends is in no plain text, and looking for it takes long."""
+    if text.isascii() and text.isprintable() and "&" not in text:
+        return " ".join(text.split()).lower()
+    cleaned: str = pieces.clean_fn(text)
+    return cleaned
+
+
+@lru_cache(maxsize=1 << 14)
+def _of_word(word: str) -> tuple[int, ...]:
+    """The numbers of a word's pieces; captions share most of their words."""
+    pieces = _clip_pieces()
+    letters = "".join(pieces.byte_encoder[one] for one in word.encode()[:_LONGEST])
+    return tuple(pieces.encoder[piece] for piece in pieces.bpe(letters).split(" "))
 
 
 @cache

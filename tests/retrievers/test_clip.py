@@ -14,6 +14,8 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 from torch import Tensor, nn
@@ -163,6 +165,13 @@ def test_token_numbers_are_those_of_open_clip(length: int) -> None:
     texts = [*QUERIES, *STRANGE, *long, "", "\ud800"]
     found = torch.stack(list(clip_tokens(length)(texts)))
     assert torch.equal(found, open_clip().tokenize(texts, length))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(min_codepoint=9, max_codepoint=127), max_size=60))
+def test_plain_texts_are_split_as_open_clip_splits_them(text: str) -> None:
+    found = torch.stack(list(clip_tokens()([text])))
+    assert torch.equal(found, open_clip().tokenize([text]))
 
 
 def test_a_hostile_word_is_cut_before_it_is_split() -> None:

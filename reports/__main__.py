@@ -15,9 +15,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m reports",
         description=(
-            "Write one HTML file that shows the stored results: tables with intervals, a plot, "
-            "questions with their answers, and what is needed to repeat every row. The file needs "
-            "no network and no other file. Nothing is measured or changed."
+            "Write one HTML file that shows the stored results: tables with intervals, plots, "
+            "questions with their answers, throughput under load, and what is needed to repeat "
+            "every row. The file needs no network and no other file. Nothing is measured or "
+            "changed."
         ),
     )
     parser.add_argument(
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=Path("results"),
         metavar="DIR",
         help="folder of the stored results, as written by python -m bench.accuracy "
-        "(default: %(default)s)",
+        "and python -m bench.throughput (default: %(default)s)",
     )
     parser.add_argument(
         "--output",

@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 
 from reports.inline_svg import INK, MUTED, RULE
 
-LEFT_INCHES, NAMES_INCHES, BOTTOM_INCHES, TOP_INCHES = 0.42, 1.5, 0.5, 0.28
+LEFT_INCHES, BOTTOM_INCHES, TOP_INCHES = 0.42, 0.5, 0.28
 NAME_POINTS = 9.5
+BEFORE_NAME_INCHES, LETTER_INCHES = 0.3, 0.069
 NAME_GAP_POINTS = 12.5
-LONGEST_NAME = 24
+LONGEST_NAME = 26
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,16 @@ class End:
     bold: bool = False
 
 
-def axes_with_names(figure: Figure, across: str, upward: str) -> Axes:
-    """Axes that leave room for names on the right; the titles of both stand outside the frame."""
+def axes_with_names(figure: Figure, names: Sequence[str], across: str, upward: str) -> Axes:
+    """Axes that leave room for ``names`` on the right, titled ``across`` and ``upward``."""
     width, height = figure.get_size_inches()
+    longest = max(len(shortened(name)) for name in names)
+    beside = BEFORE_NAME_INCHES + LETTER_INCHES * longest
     axes = figure.add_axes(
         (
             LEFT_INCHES / width,
             BOTTOM_INCHES / height,
-            1 - (LEFT_INCHES + NAMES_INCHES) / width,
+            1 - (LEFT_INCHES + beside) / width,
             1 - (BOTTOM_INCHES + TOP_INCHES) / height,
         )
     )
@@ -73,7 +77,11 @@ def label_rates(axes: Axes) -> None:
 
 
 def short(value: float) -> str:
-    """A tick's value: 0.01, 5, 200, 1K, 20K, 1M, 10M."""
+    """A tick's value: 10⁻⁵, 0.01, 5, 200, 1K, 20K, 1M, 10M."""
+    if value < 0.0005:
+        power = math.floor(math.log10(value) + 1e-9)
+        digit = round(value / 10.0**power)
+        return f"{'' if digit == 1 else f'{digit}·'}10⁻{str(-power).translate(RAISED)}"
     for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
         if value >= unit:
             return f"{value / unit:.12g}{name}"
@@ -92,9 +100,10 @@ def name_ends(axes: Axes, ends: Sequence[End]) -> None:
     placed.sort(key=lambda pair: pair[0][1])
     gap = NAME_GAP_POINTS / 72 * axes.figure.dpi / axes.bbox.height
     heights = spread([point[1] for point, _ in placed], gap, 0.0, 1.0)
+    inch = axes.figure.dpi / axes.bbox.width
     for (point, end), level in zip(placed, heights, strict=True):
         axes.plot(
-            [point[0], 1.035, 1.06],
+            [point[0], 1 + 0.1 * inch, 1 + 0.18 * inch],
             [point[1], level, level],
             color=MUTED,
             linewidth=0.6,
@@ -103,7 +112,7 @@ def name_ends(axes: Axes, ends: Sequence[End]) -> None:
             zorder=1,
         )
         axes.text(
-            1.075,
+            1 + 0.23 * inch,
             level,
             shortened(end.name),
             color=INK,

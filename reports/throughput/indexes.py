@@ -63,7 +63,12 @@ def curve_plot(found: Sequence[Curve], identity: str, title: str) -> Markup:
     ``reports.inline_svg.inline``; the description holds every figure. At least one curve.
     """
     figure = blank(HEIGHT_INCHES)
-    axes = axes_with_names(figure, "recall@10 of exact search", "queries a second, search alone")
+    axes = axes_with_names(
+        figure,
+        [curve.label for curve in found],
+        "recall@10 of exact search",
+        "queries a second, search alone",
+    )
     _scale(axes, [setting for curve in found for setting in curve.settings])
     axes.axvline(TARGET, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     for number, curve in enumerate(found):

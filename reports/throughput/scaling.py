@@ -60,7 +60,9 @@ def scaling_plot(traces: Sequence[Trace], identity: str, title: str) -> Markup:
     ``reports.inline_svg.inline``; the description holds every figure. At least one trace.
     """
     figure = blank(_height(traces))
-    axes = axes_with_names(figure, "candidates", "queries a second")
+    axes = axes_with_names(
+        figure, [trace.label for trace in traces], "candidates", "queries a second"
+    )
     _scale(axes, [point for trace in traces for point in trace.points])
     for trace in traces:
         _draw(axes, trace)

@@ -210,7 +210,10 @@ def test_ticks_are_powers_of_ten_or_finer_where_few_fit() -> None:
     assert log_ticks(0.5, 2_000) == pytest.approx([1, 10, 100, 1000])
     assert log_ticks(80, 300) == pytest.approx([100, 200])
     assert [short(tick) for tick in log_ticks(0.001, 0.2)] == ["0.001", "0.01", "0.1"]
-    assert [short(value) for value in (200, 1_000, 20_000, 1e6, 1e7)] == [
+    assert [short(value) for value in (2e-12, 1e-5, 0.001, 200, 1_000, 20_000, 1e6, 1e7)] == [
+        "2·10⁻¹²",
+        "10⁻⁵",
+        "0.001",
         "200",
         "1K",
         "20K",

@@ -21,8 +21,8 @@ FloatArray = npt.NDArray[np.float32]
 
 # Items that the codebooks are fitted on, where there are more: their centres are settled by then.
 FITTED_ITEMS = 200_000
-# Embeddings that are assigned at once.
-BLOCK = 65536
+# Embeddings that are assigned at once: what is computed of them stays in a processor's cache.
+BLOCK = 4096
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,18 @@ class Setting:
 
 @dataclass(frozen=True)
 class Curve:
-    """The settings that were tried when one row's index was tuned, the lowest recall first."""
+    """The settings that were tried when one row's index was tuned, the lowest recall first.
+
+    serving  recall of the setting that was chosen, on queries that had no part in the choice;
+             None where it was not told
+    reached  whether the choice met its target
+    """
 
     label: str
     candidates: int
     settings: tuple[Setting, ...]
+    serving: float | None = None
+    reached: bool = True
 
 
 def curves(cells: Iterable[tuple[str, SpeedCell]]) -> tuple[Curve, ...]:
@@ -51,7 +58,14 @@ def curves(cells: Iterable[tuple[str, SpeedCell]]) -> tuple[Curve, ...]:
     for label, cell in cells:
         settings = _settings(cell)
         if settings and (label not in found or found[label].candidates < cell.spec.candidates):
-            found[label] = Curve(label, cell.spec.candidates, settings)
+            held_out = cell.facts.get("recall@10")
+            found[label] = Curve(
+                label,
+                cell.spec.candidates,
+                settings,
+                held_out if _is_share(held_out) else None,
+                cell.facts.get("target reached") is not False,
+            )
     largest = max((curve.candidates for curve in found.values()), default=0)
     return tuple(curve for curve in found.values() if curve.candidates == largest)
 
@@ -100,7 +114,7 @@ def _settings(cell: SpeedCell) -> tuple[Setting, ...]:
     return tuple(sorted(found, key=lambda setting: (setting.recall, -setting.rate)))
 
 
-def _is_share(value: Scalar) -> TypeGuard[float]:
+def _is_share(value: Scalar | None) -> TypeGuard[float]:
     return _is_number(value) and 0 <= value <= 1
 
 

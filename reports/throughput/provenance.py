@@ -50,9 +50,27 @@ def phases(cell: SpeedCell) -> str:
     )
 
 
-def chosen(cell: SpeedCell) -> str:
-    """What the row told when it was built, without the curve of its index."""
-    return listed({name: fact for name, fact in cell.facts.items() if not name.startswith(PREFIX)})
+def told(cells: Sequence[SpeedCell]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """What a row said of itself and measured in building, each with its values across sizes.
+
+    The curve of its index is left out, and the form, which is told elsewhere.
+    """
+    facts = [{**cell.spec.options, **cell.facts} for cell in cells if cell.status == "done"]
+    names = dict.fromkeys(name for each in facts for name in each)
+    sizes = [cell.spec.candidates for cell in cells if cell.status == "done"]
+    return {
+        name: holders(
+            (_said(each[name]), size)
+            for each, size in zip(facts, sizes, strict=True)
+            if name in each
+        )
+        for name in names
+        if name != "form" and not name.startswith(PREFIX)
+    }
+
+
+def _said(value: Scalar) -> str:
+    return units.plain(value) if isinstance(value, float) else option(value)
 
 
 def batches(cell: SpeedCell) -> str:
@@ -71,7 +89,6 @@ FACTS: dict[str, Callable[[SpeedCell], str]] = {
     "Load": lambda cell: listed(cell.spec.load),
     "Batches formed": batches,
     "Building": build,
-    "Chosen or measured in building": chosen,
     "Time of a query by phase": phases,
     "Notes": lambda cell: " ".join(cell.notes),
 }

@@ -11,7 +11,7 @@ from bench.speed.cells import SpeedCell
 from bench.speed.store import LeftOutRow, SpeedStore
 from reports.throughput.indexes import TARGET
 from reports.throughput.panels import index_plot, plots
-from reports.throughput.provenance import FACTS, across_sizes
+from reports.throughput.provenance import FACTS, across_sizes, told
 from reports.throughput.sweeps import Device, devices
 
 
@@ -79,6 +79,7 @@ def context(shown: Throughput) -> dict[str, Any]:
         "target": TARGET,
         "speed_facts": FACTS,
         "across_sizes": across_sizes,
+        "told": told,
     }
 
 

@@ -17,10 +17,10 @@ PHASES: Mapping[str, Mapping[str, float]] = {
     "dual tower": {"tokenise": 0.1, "encode": 1.9, "search": 0.8, "front end": 0.2},
 }
 CURVE = {
-    "curve/nprobe=4/recall@10": 0.81,
-    "curve/nprobe=4/queries/s": 5200.0,
-    "curve/nprobe=16/recall@10": 0.96,
-    "curve/nprobe=16/queries/s": 2300.0,
+    "curve/nprobe 4/recall@10": 0.81,
+    "curve/nprobe 4/queries/s": 5200.0,
+    "curve/nprobe 16/recall@10": 0.96,
+    "curve/nprobe 16/queries/s": 2300.0,
     "recall@10": 0.957,
 }
 

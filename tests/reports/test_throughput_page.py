@@ -16,7 +16,7 @@ from reports.page import write
 from tests.bench.speed_results import process_run
 from tests.reports.page_reading import Element, assert_inert, parse
 from tests.reports.stored_results import Plan, store_result
-from tests.reports.stored_sweep import served, store_failed_row, store_row, store_sweep
+from tests.reports.stored_sweep import CURVE, served, store_failed_row, store_row, store_sweep
 
 
 @pytest.fixture
@@ -311,11 +311,20 @@ def test_an_index_shows_its_curve_at_its_largest_size(page: Element) -> None:
     (table,) = page.all("table", class_="curve")
     found = [[cell.words for cell in row.all("th") + row.all("td")] for row in table.all("tr")[1:]]
     assert found == [
-        ["clip:best", "nprobe=4", "0.810", "5,200"],
-        ["clip:best", "nprobe=16", "0.960", "2,300"],
+        ["clip:best", "nprobe 4", "0.810", "5,200"],
+        ["clip:best", "nprobe 16", "0.960", "2,300"],
     ]
     assert "clip:best" in texts(page, "indexes-description")
     assert "of 100,000 drawn candidates" in page.words
+    (served_with,) = page.all("ul", class_="serving-recall")
+    assert "clip:best serves with a recall@10 of 0.957" in served_with.words
+    assert "no setting reached" not in served_with.words
+
+
+def test_an_index_that_missed_its_target_says_so(results: Path) -> None:
+    missed = served((9, 9), "dual tower", facts={**CURVE, "target reached": False})
+    store_row(results, "clip:pq", paradigm="dual tower", runs=missed)
+    assert "no setting reached its target" in report(results).words
 
 
 def test_a_curve_of_text_or_of_nonsense_is_left_out(results: Path) -> None:
@@ -349,6 +358,11 @@ def test_provenance_holds_what_repeats_the_row(results: Path) -> None:
     assert [each.text for each in origin.all("pre")] == [f"{command}1000", f"{command}10000"]
     keys = [each.words for each in origin.all("table", class_="cells")[0].all("code")]
     assert keys == [cell.spec.key for cell in cells]
+    told = {
+        name.words: value.words
+        for name, value in zip(origin.all("dt")[-3:], origin.all("dd")[-3:], strict=True)
+    }
+    assert told == {"target": "module:Cart", "lists": "10", "recall@10": "0.96"}
     for said in ("processor: one", "numpy 2", "abc", "outstanding 100", "2 fresh processes"):
         assert said in origin.words
     link = page.all("table", class_="pace")[0].all("a", class_="name")[0].attributes["href"]

@@ -136,6 +136,9 @@ def _runs(
                 )
         except _Lost:
             raise _reason(server, said) from None
+        # Both are leaving; one that is asked to while it does so would complain of it.
+        generator.left()
+        server.left()
 
 
 def _built(server: Child, said: Iterator[bytes], say: Say) -> dict[str, Any]:

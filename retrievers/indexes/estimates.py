@@ -9,7 +9,7 @@ from retrievers.indexes.approximate import ROUNDS, Kind, training_rows
 
 # Multiplications and additions of k-means and of assignment that a core of the AVX2 kind does in
 # a second, measured in FAISS.
-_PRODUCTS_A_SECOND = 3.5e10
+_PRODUCTS_A_SECOND = 2.6e10
 # Seconds of a core to link a vector of 512 numbers into a graph of 100,000.
 _LINKING = 3.6e-4
 _ENCODING = {"ivf": 0.0, "ivf-sq8": 2e-6, "hnsw": 2e-6, "pq": 3.5e-5}

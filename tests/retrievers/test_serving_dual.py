@@ -395,7 +395,7 @@ def test_the_best_form_compares_all_of_few_and_indexes_many(
     assert few.facts["index"] == "all compared"
     monkeypatch.setattr(galleries, "SMALL", candidates.count - 1)
     _, many = built(TINY["clip"], BEST, candidates)
-    assert many.facts["index"].startswith("IVF")
+    assert many.facts["index"].startswith("IVF") and ",PQ" in many.facts["index"]
 
 
 def test_too_few_for_an_index_are_refused(tmp_path: Path) -> None:

@@ -90,5 +90,5 @@ FACTS: dict[str, Callable[[SpeedCell], str]] = {
     "Batches formed": batches,
     "Building": build,
     "Time of a query by phase": phases,
-    "Notes": lambda cell: " ".join(cell.notes),
+    "Notes": lambda cell: " ".join(cell.notes) or "none",
 }

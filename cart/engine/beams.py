@@ -1,26 +1,24 @@
 """Beam search over packed rows: the prefixes that ``cart.beam`` keeps, fewer of them decoded.
 
 No step raises a score, since each adds a log-probability. That is why what is left out is left
-out exactly: a prefix whose own score does not exceed the last of as many children as are kept has
-no child that would be kept.
+out exactly: a prefix whose own score does not exceed the k-th best of the identifiers that are
+finished has none among the k best.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cart.beam import Found, renormalised
 from cart.config import Renormalise
 from cart.engine.decoder import Decoder, Past, Slots, Written
 from cart.engine.encoder import Memories
 from cart.prefix_tree import Children, PrefixTree
-
-# Prefixes of a query that are decoded before it is asked which of the others may matter.
-FIRST_WAVE = 3
 
 
 @dataclass(frozen=True)
@@ -94,19 +92,18 @@ class Search:
     renormalise: Renormalise
 
     def expand(
-        self, prefixes: Prefixes, beams: slice, due: Tensor | None, keep: int
+        self, prefixes: Prefixes, chosen: Tensor | None, keep: int
     ) -> tuple[Offers, Written]:
-        """Decode some of the prefixes: those of ``beams``, and of them those that are ``due``
-        bool [queries, beams of the slice], or all. Gives the ``keep`` best of their children."""
+        """Decode the prefixes that are ``chosen`` bool [queries, beams], or all, and give the
+        ``keep`` best of their children."""
         level = len(prefixes.tokens)
-        queries, width = prefixes.scores[:, beams].shape
-        slots = Slots(queries, width)
-        if due is not None:
-            slots = Slots.some(due.flatten().nonzero().squeeze(1), queries, width)
+        queries, beams = prefixes.scores.shape
+        slots = Slots(queries, beams) if chosen is None else Slots.some(chosen)
+        places = None if chosen is None else chosen.flatten().nonzero().squeeze(1)
 
         def packed(values: Tensor) -> Tensor:
-            flat = values[:, beams].flatten()
-            return flat if slots.back is None else flat.index_select(0, slots.back)
+            flat = values.flatten()
+            return flat if places is None else flat.index_select(0, places)
 
         y, written = self.decoder.step(
             self.memories,
@@ -116,21 +113,15 @@ class Search:
         )
         children = self.tree.children(level, packed(prefixes.nodes))
         steps = self._steps(level, self.decoder.logits(level, y), children)
-        totals = steps.add_(packed(prefixes.scores).unsqueeze(1))
-        if slots.back is not None:
-            some = totals
-            totals = some.new_full((queries * width, some.shape[1]), -torch.inf)
-            totals.index_copy_(0, slots.back, some)
-        totals = totals.view(queries, -1)
-        scores, order = totals.topk(min(keep, totals.shape[1]), dim=1)
-        widest = children.nodes.shape[1]
-        parents, child = order // widest, order % widest
-        places = parents + torch.arange(queries, device=order.device).unsqueeze(1) * width
-        rows = places if slots.fill is None else slots.fill[places]
-        offers = Offers(
-            scores, parents + beams.start, children.tokens[rows, child], children.nodes[rows, child]
+        totals = slots.spread(steps.add_(packed(prefixes.scores).unsqueeze(1)), -torch.inf)
+        scores, order = totals.flatten(1).topk(min(keep, totals[0].numel()), dim=1)
+        rows = slots.row(order // totals.shape[2])
+        child = order % totals.shape[2]
+        parents = rows % beams if places is None else places[rows] % beams
+        return (
+            Offers(scores, parents, children.tokens[rows, child], children.nodes[rows, child]),
+            written,
         )
-        return offers, written
 
     def _steps(self, level: int, logits: Tensor, children: Children) -> Tensor:
         """Log-probability fp32 [rows, widest] of each child, -inf where there is none."""
@@ -167,49 +158,33 @@ Step = Callable[[Search, Prefixes, int], tuple[Prefixes, int]]
 
 def at_once(search: Search, prefixes: Prefixes, keep: int) -> tuple[Prefixes, int]:
     """Decode every prefix: no shape follows the data, and nothing is read back."""
-    offers, written = search.expand(prefixes, slice(0, prefixes.scores.shape[1]), None, keep)
+    offers, written = search.expand(prefixes, None, keep)
     rows = torch.arange(prefixes.scores.numel(), device=prefixes.scores.device)
     return prefixes.extended(offers, written, rows.view_as(prefixes.scores)), rows.numel()
 
 
-def in_waves(search: Search, prefixes: Prefixes, keep: int) -> tuple[Prefixes, int]:
-    """Decode the best prefixes, and then those of the others that are not hopeless.
+def where_it_matters(search: Search, prefixes: Prefixes, keep: int) -> tuple[Prefixes, int]:
+    """Decode only the prefixes whose children are not known already and may be kept.
 
-    Of prefixes that lack their counter alone, those whose counter is forced are not decoded.
+    With renormalised counters an item alone below its prefix has the prefix's score, and what
+    does not exceed enough of these is hopeless.
     """
-    queries, beams = prefixes.scores.shape
     level = len(prefixes.tokens)
-    last = level + 1 == search.tree.length
-    offers = None
     due = prefixes.scores > -torch.inf
-    if last and renormalised(search.renormalise, level, search.tree.length):
-        offers = search.finished(prefixes, keep)
+    known = None
+    if level + 1 == search.tree.length and renormalised(search.renormalise, level, level + 1):
+        known = search.finished(prefixes, keep)
         due &= search.tree.items_below(prefixes.nodes) > 1
-    rows = torch.zeros((queries, beams), dtype=torch.int64)
-    waves: list[Written] = []
-    decoded = 0
-    for wave in (slice(0, min(FIRST_WAVE, beams)), slice(min(FIRST_WAVE, beams), beams)):
-        chosen = due[:, wave]
-        if offers is not None:
-            chosen = chosen & (prefixes.scores[:, wave] > offers.to_exceed(keep))
-        count = int(chosen.sum())
-        if not count:
-            continue
-        everyone = count == chosen.numel()
-        found, written = search.expand(prefixes, wave, None if everyone else chosen, keep)
-        offers = found if offers is None else offers.joined(found, keep)
-        rows[:, wave][chosen] = torch.arange(decoded, decoded + count)
-        waves.append(written)
-        decoded += count
-    assert offers is not None
-    return prefixes.extended(offers, _joined(waves), rows), decoded
-
-
-def _joined(waves: Sequence[Written]) -> Written:
-    if len(waves) == 1:
-        return waves[0]
-    layers = zip(*(wave.both for wave in waves), strict=True)
-    return Written(tuple(torch.cat(layer) for layer in layers))
+        due &= prefixes.scores > known.to_exceed(keep)
+    count = int(due.sum())
+    rows = torch.zeros_like(prefixes.nodes)
+    if known is not None and not count:
+        return prefixes.extended(known, Written(()), rows), 0
+    rows[due] = torch.arange(count)
+    offers, written = search.expand(prefixes, None if count == due.numel() else due, keep)
+    if known is not None:
+        offers = known.joined(offers, keep)
+    return prefixes.extended(offers, written, rows), count
 
 
 def beam_search(search: Search, k: int, beam: int, step: Step) -> Found:
@@ -224,9 +199,7 @@ def beam_search(search: Search, k: int, beam: int, step: Step) -> Found:
         decoded += rows
     items = tree.items[prefixes.nodes].long()
     items = items.masked_fill(prefixes.scores == -torch.inf, -1)
-    short = k - items.shape[1]
-    if short:
-        items = torch.nn.functional.pad(items, (0, short), value=-1)
-        prefixes_scores = torch.nn.functional.pad(prefixes.scores, (0, short), value=-torch.inf)
-        return Found(items, prefixes_scores, decoded)
-    return Found(items, prefixes.scores, decoded)
+    short = (0, k - items.shape[1])
+    return Found(
+        F.pad(items, short, value=-1), F.pad(prefixes.scores, short, value=-torch.inf), decoded
+    )

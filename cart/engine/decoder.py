@@ -17,33 +17,62 @@ from cart.config import CoarseGate
 from cart.engine.dense import Dense, Lookup, Norm, dense, lookup
 from cart.engine.encoder import Memories, linear
 from cart.engine.numbers import Numbers
+from cart.engine.packing import Group
 from cart.model import CartModel, DecoderLayer
 
 
 @dataclass(frozen=True)
 class Slots:
-    """Where rows stand in an array of ``width`` places for each of ``queries``.
+    """Which query each row belongs to: rows stand in an array of ``width`` places a query.
 
-    fill  int64 [queries * width], the row at each place, any one where there is none
-    back  int64 [rows], the place of each row
-    Both are None where every place has its row.
+    fill    int64 [queries * width], the row at each place, any one where there is none
+    back    int64 [rows], the place of each row
+    absent  bool [queries], those without a row
+    These are None where every place has its row.
     """
 
     queries: int
     width: int
     fill: Tensor | None = None
     back: Tensor | None = None
+    absent: Tensor | None = None
 
     @staticmethod
-    def some(places: Tensor, queries: int, width: int) -> Slots:
-        """Rows at ``places`` int64 [rows], the others empty."""
-        fill = torch.zeros(queries * width, dtype=torch.int64, device=places.device)
-        fill[places] = torch.arange(len(places), device=places.device)
-        return Slots(queries, width, fill, places)
+    def some(chosen: Tensor) -> Slots:
+        """A row for each prefix that is ``chosen`` bool [queries, beams], moved up to the first
+        places of its query. Shapes follow the data."""
+        counts = chosen.sum(dim=1)
+        queries, width = len(chosen), int(counts.max())
+        query, beam = chosen.nonzero().unbind(dim=1)
+        back = query * width + chosen.cumsum(dim=1)[query, beam] - 1
+        fill = torch.zeros(queries * width, dtype=torch.int64, device=back.device)
+        fill[back] = torch.arange(len(back), device=back.device)
+        return Slots(queries, width, fill, back, counts == 0)
 
     @property
     def rows(self) -> int:
         return self.queries * self.width if self.back is None else len(self.back)
+
+    def row(self, places: Tensor) -> Tensor:
+        """The row at some places of each query, int64 [queries, ...] of below ``width``."""
+        first = torch.arange(self.queries, device=places.device).unsqueeze(1) * self.width
+        return places + first if self.fill is None else self.fill[places + first]
+
+    def spread(self, x: Tensor, empty: float) -> Tensor:
+        """x [rows, ...] at its places [queries, width, ...], ``empty`` where there is no row."""
+        if self.back is not None:
+            full = x.new_full((self.queries * self.width, *x.shape[1:]), empty)
+            x = full.index_copy_(0, self.back, x)
+        return x.unflatten(0, (self.queries, self.width))
+
+    def asking(self, group: Group) -> Tensor | None:
+        """Queries of a group that have rows, int64 counted from its first; None is all of it,
+        since to leave out a few is not worth a copy of what the others attend to."""
+        if self.absent is None:
+            return None
+        absent = self.absent[group.queries]
+        few = 2 * int(absent.sum()) > group.count
+        return (~absent).nonzero().squeeze(1) if few else None
 
 
 @dataclass(frozen=True)
@@ -161,23 +190,32 @@ class Layer:
     def attend(self, query: Tensor, memories: Memories, index: int, slots: Slots) -> Tensor:
         """Cross-attention of this layer, number ``index``: query [rows, width] -> [rows,
         memories, width]."""
-        keys, values = memories.keys[index], memories.values[index]
-        count, width = keys.shape[1:]
         if slots.fill is not None:
             query = query.index_select(0, slots.fill)
+        query = query.unflatten(0, (slots.queries, slots.width))
         attended = []
         for group in memories.groups:
-            shape = (group.count, -1, count, width)
-            asked = query[group.rows(slots.width)].view(group.count, slots.width, 1, width)
-            found = F.scaled_dot_product_attention(
-                self._split(asked.expand(shape)),
-                self._split(keys[group.tokens].view(shape)),
-                self._split(values[group.tokens].view(shape)),
-                attn_mask=group.mask,
-            )
-            attended.append(found.transpose(1, 2).reshape(-1, count, width))
-        context = attended[0] if len(attended) == 1 else torch.cat(attended)
+            asked = query[group.queries]
+            keys, values = (group.of(each[index]) for each in (memories.keys, memories.values))
+            asking = slots.asking(group)
+            if asking is None:
+                attended.append(self._attend(asked, keys, values, group.mask))
+                continue
+            some = asked.new_empty((*asked.shape[:2], *keys.shape[2:]))
+            if len(asking):
+                some[asking] = self._attend(asked[asking], keys[asking], values[asking], None)
+            attended.append(some)
+        context = (attended[0] if len(attended) == 1 else torch.cat(attended)).flatten(0, 1)
         return context if slots.back is None else context.index_select(0, slots.back)
+
+    def _attend(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """query [queries, places, width], keys and values [queries, length, memories, width];
+        gives [queries, places, memories, width]."""
+        query = query.unsqueeze(2).expand(-1, -1, keys.shape[2], -1)
+        attended = F.scaled_dot_product_attention(
+            self._split(query), self._split(keys), self._split(values), attn_mask=mask
+        )
+        return attended.transpose(1, 2).reshape(query.shape)
 
     def _split(self, x: Tensor) -> Tensor:
         """[queries, length, memories, width] -> [queries, memories * heads, length, head width]"""

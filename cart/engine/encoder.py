@@ -57,16 +57,15 @@ class Layer:
     def __call__(self, x: Tensor, groups: tuple[Group, ...]) -> Tensor:
         """x [tokens, width]"""
         projected = self.query_key_value(self.norm_attention(x))
-        attended = [self._attend(projected[group.tokens], group) for group in groups]
+        attended = [self._attend(group.of(projected), group.mask) for group in groups]
         x = self.output(torch.cat(attended)).add_(x)
         return self.narrow(F.gelu(self.widen(self.norm_feed_forward(x)))).add_(x)
 
-    def _attend(self, projected: Tensor, group: Group) -> Tensor:
-        """Self-attention of one group's tokens, [tokens, 3 width] -> [tokens, width]."""
-        parts = projected.view(group.count, group.length, 3, self.heads, -1)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=group.mask)
-        return attended.transpose(1, 2).reshape(len(projected), -1)
+    def _attend(self, projected: Tensor, mask: Tensor | None) -> Tensor:
+        """Self-attention of one group, [queries, length, 3 width] -> [tokens, width]."""
+        query, key, value = projected.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return attended.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 @dataclass(frozen=True)

@@ -8,25 +8,26 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from cart.beam import Found
 from cart.config import SearchConfig
-from cart.engine.beams import Search, Step, at_once, beam_search, in_waves
+from cart.engine.beams import Search, Step, at_once, beam_search, where_it_matters
 from cart.engine.decoder import Decoder
 from cart.engine.dense import held_bytes
-from cart.engine.encoder import Encoder
+from cart.engine.encoder import Encoder, Memories
+from cart.engine.graphs import CudaGraphs, Recordings
 from cart.engine.numbers import Numbers, activations
-from cart.engine.packing import Packed, by_length, packed, padded
+from cart.engine.packing import by_length, packed
 from cart.model import CartModel
 from cart.prefix_tree import PrefixTree
 from cart.search import QUERIES_AT_ONCE, Answer
-from cart.tokenizer import pad
 
 
 class Engine:
     """A model and the prefix tree of its gallery, ready to search.
 
     The same answers as ``cart.search.search`` gives, to a rounding in fp32. Weights are taken as
-    they are now: after training, or with another gallery, make another. Raises ValueError where
-    the device does not compute in ``numbers``.
+    they are now: after training make another. Raises ValueError where the device does not compute
+    in ``numbers``.
     """
 
     def __init__(
@@ -37,19 +38,29 @@ class Engine:
         device: str = "cpu",
         numbers: Numbers = "fp32",
     ) -> None:
-        self._tree, self._config, self._device = tree, config, device
+        self._tree, self._config = tree, config
         self._longest = model.config.max_tokens
-        # An accelerator wants shapes that do not follow the data, and no answers on the way.
-        self._step: Step = in_waves if torch.device(device).type == "cpu" else at_once
         dtype = activations(numbers, device)
         with torch.inference_mode():
             self._encoder = Encoder.of(model, numbers, dtype)
             self._decoder = Decoder.of(model, numbers, dtype)
+        # An accelerator wants shapes that do not follow the data, and nothing read on the way.
+        self._recordings = (
+            None
+            if torch.device(device).type == "cpu"
+            else Recordings(
+                self._encoder,
+                lambda memories, k: self._decode(memories, k, at_once),
+                self._longest,
+                device,
+                CudaGraphs(device),
+            )
+        )
 
     @property
     def bytes(self) -> int:
         """Bytes that serving needs: prepared weights and tables, and the prefix tree."""
-        return self._tree.bytes + held_bytes([self._encoder, self._decoder])
+        return self._tree.bytes + held_bytes((self._encoder, self._decoder))
 
     @torch.inference_mode()
     def search(self, tokens: Sequence[Sequence[int]], k: int) -> Answer:
@@ -64,19 +75,23 @@ class Engine:
         order = by_length(tokens, self._longest)
         for start in range(0, len(order), QUERIES_AT_ONCE):
             rows = order[start : start + QUERIES_AT_ONCE]
-            clock = time.perf_counter()
-            memories = self._encoder(self._batch([tokens[row] for row in rows]))
-            encoded = time.perf_counter()
-            search = Search(self._decoder, self._tree, memories, self._config.renormalise)
-            found = beam_search(search, k, self._config.beam, self._step)
+            found, (encode, decode) = self._answer([tokens[row] for row in rows], k)
             items[rows], scores[rows] = found.items.cpu().numpy(), found.scores.cpu().numpy()
-            seconds["encode"] += encoded - clock
-            seconds["decode"] += time.perf_counter() - encoded
+            seconds["encode"] += encode
+            seconds["decode"] += decode
             decoded += found.decoded
         return Answer(items, scores, decoded, seconds)
 
-    def _batch(self, tokens: Sequence[Sequence[int]]) -> Packed:
-        """Queries that are in order of their lengths."""
-        if self._step is in_waves:
-            return packed(tokens)
-        return padded(*pad(tokens, self._device))
+    def _answer(self, tokens: Sequence[Sequence[int]], k: int) -> tuple[Found, list[float]]:
+        """Of queries in order of their lengths; also the seconds of encoding and decoding."""
+        if self._recordings is not None:
+            return self._recordings.answer(tokens, k)
+        clock = time.perf_counter()
+        memories = self._encoder(packed(tokens))
+        encoded = time.perf_counter()
+        found = self._decode(memories, k, where_it_matters)
+        return found, [encoded - clock, time.perf_counter() - encoded]
+
+    def _decode(self, memories: Memories, k: int, step: Step) -> Found:
+        search = Search(self._decoder, self._tree, memories, self._config.renormalise)
+        return beam_search(search, k, self._config.beam, step)

@@ -33,13 +33,14 @@ class Group:
     row: int
     mask: Tensor | None = None
 
-    def rows(self, a_query: int) -> slice:
-        """Where the group lies in an array of so many rows a query."""
-        return slice(self.first * a_query, (self.first + self.count) * a_query)
-
     @property
-    def tokens(self) -> slice:
-        return slice(self.row, self.row + self.count * self.length)
+    def queries(self) -> slice:
+        return slice(self.first, self.first + self.count)
+
+    def of(self, x: Tensor) -> Tensor:
+        """The group's part of x [tokens, ...], [count, length, ...]."""
+        part = x[self.row : self.row + self.count * self.length]
+        return part.unflatten(0, (self.count, self.length))
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,15 @@ class Needs:
     seconds_a_query   of two cores in a batch of 100
     host_bytes        resident at its peak, the process itself included
     device_bytes      on the accelerator; 0 on a processor
+    kept              of seconds_to_build, what then lies in the cache: what it is -> seconds; of
+                      rows that name the same, the first to run builds it
     """
 
     seconds_to_build: float
     seconds_a_query: float
     host_bytes: int
     device_bytes: int = 0
+    kept: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -150,4 +153,6 @@ class ServedClass(Protocol):
         """Raises CannotServe where the device or the numbers are not for it."""
         ...
 
-    def needs(self, place: Place, candidates: int) -> Needs: ...
+    def needs(self, place: Place, candidates: int) -> Needs:
+        """Raises CannotServe where the device or the numbers are not for it."""
+        ...

@@ -203,7 +203,7 @@ class DualRow:
         return Dual(place, self.tower, self.side, self.search)
 
     def needs(self, place: Place, candidates: int) -> Needs:
-        """Raises CannotServe where the device does not compute in the numbers."""
+        """Raises CannotServe where the device is not for this form or these numbers."""
         numbers = self.side.numbers(place)
         cost = self.search.cost(place, candidates, self.tower.dim)
         return dual_needs(place, self.tower, self.side.tokens, numbers, cost)

@@ -40,4 +40,6 @@ def dual_needs(
         + search.seconds_a_query,
         host_bytes=_PROCESS_BYTES + drawn + served + search.host_bytes,
         device_bytes=0 if on_processor else served + search.device_bytes,
+        kept=search.kept,
+        kept=search.kept,
     )

@@ -90,14 +90,12 @@ def tuned(kind: Kind, place: Place, candidates: CandidateSet, say: Say) -> Galle
 
 def gpu(place: Place, candidates: CandidateSet, say: Say) -> Gallery:
     """FAISS on the GPU: exact for few candidates, else inverted lists. Raises CannotServe."""
-    if place.device == "cpu":
-        raise CannotServe("FAISS's GPU indexes are for CUDA: use the form best on a processor.")
+    check_room(place, gpu_cost(place, candidates.count, candidates.dim))
     kind: GpuKind = "flat" if candidates.count <= SMALL else "ivf"
     try:
         index = FaissGpu(kind, place.device)
     except RuntimeError as error:
         raise CannotServe(str(error)) from error
-    check_room(place, gpu_cost(place, candidates.count, candidates.dim))
     start = perf_counter()
     index.build_from(candidates, say)
     built = perf_counter()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -36,6 +37,7 @@ class SearchCost:
     seconds_a_query: float
     host_bytes: int
     device_bytes: int = 0
+    kept: Mapping[str, float] = field(default_factory=dict)
 
 
 def flat_cost(place: Place, count: int, dim: int) -> SearchCost:
@@ -57,15 +59,22 @@ def index_cost(kind: Kind, place: Place, count: int, dim: int) -> SearchCost:
     """An index of FAISS on the processor, built and tuned."""
     found = estimate(kind, count, dim, place.threads)
     compared = TUNED_BY * count * dim / _TORCH_RATE
+    seconds = found.seconds + compared + _TUNING_SECONDS
     return SearchCost(
-        found.seconds + compared + _TUNING_SECONDS,
+        seconds,
         _PROBED * math.sqrt(count) * dim,
         found.peak_bytes,
+        kept={f"{kind} of {count} x {dim}": seconds},
     )
 
 
 def gpu_cost(place: Place, count: int, dim: int) -> SearchCost:
-    """An index of FAISS on an accelerator, beside the candidates that it is tuned by."""
+    """An index of FAISS on an accelerator, beside the candidates that it is tuned by.
+
+    Raises CannotServe where the place is a processor.
+    """
+    if place.device == "cpu":
+        raise CannotServe("FAISS's GPU indexes are for CUDA: use the form best on a processor.")
     held = 4 * count * dim
     seconds = 2 * held / _COPY_RATE + _TUNING_SECONDS
     return SearchCost(seconds, _MERGED_QUERY, held, 2 * held)

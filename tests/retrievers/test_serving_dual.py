@@ -23,7 +23,7 @@ from retrievers.encoders.languagebind_network import LanguageBind
 from retrievers.encoders.openclip_models import random_network
 from retrievers.encoders.openclip_small import small_clip
 from retrievers.indexes.tuning import recall
-from retrievers.serving import galleries, packed, search_costs
+from retrievers.serving import galleries, layouts, packed, search_costs
 from retrievers.serving.clap_text import CLAP_TEXT, random_clap, stand_in_tokens
 from retrievers.serving.clip_text import CLIP_TEXT, random_clip
 from retrievers.serving.contract import CannotServe, Numbers, Place
@@ -32,8 +32,8 @@ from retrievers.serving.dual import PADDED, TRIMMED, DualRow, relative_error
 from retrievers.serving.galleries import BEST, EXACT, FLAT, GPU, HNSW, IVF, PQ, Search
 from retrievers.serving.imagebind_text import IMAGEBIND_TEXT, random_imagebind
 from retrievers.serving.languagebind_text import LANGUAGEBIND_TEXT, random_languagebind
+from retrievers.serving.layouts import ByLength, OneGroup
 from retrievers.serving.numbers import computed
-from retrievers.serving.packed import ByLength, OneGroup
 from retrievers.serving.text_towers import (
     PaddedEncoder,
     TextTower,
@@ -132,7 +132,7 @@ def test_one_padded_group_gives_what_groups_of_one_length_give(
     encoder = trimmed(tower, network(tower), "fp32", CPU)
     rows = tower.tokenise(TEXTS)
     by_length = encoder.encode(rows)
-    monkeypatch.setattr(packed, "ByLength", lambda ascending: OneGroup(ascending, CPU))
+    monkeypatch.setattr(layouts, "ByLength", lambda ascending: OneGroup(ascending, CPU))
     torch.testing.assert_close(encoder.encode(rows), by_length, atol=1e-5, rtol=1e-4)
 
 
@@ -404,9 +404,22 @@ def test_too_few_for_an_index_are_refused(tmp_path: Path) -> None:
         built(TINY["clip"], IVF, few)
 
 
-def test_the_form_of_the_gpu_wants_one(candidates: CandidateSet) -> None:
+def test_towers_of_one_width_share_the_seconds_of_their_index(tmp_path: Path) -> None:
+    clip, clap = (
+        DualRow(tower, TRIMMED, BEST).needs(place(tmp_path), 10**6)
+        for tower in (CLIP_TEXT, CLAP_TEXT)
+    )
+    assert clip.kept == clap.kept
+    assert 0 < sum(clip.kept.values()) < clip.seconds_to_build
+    wider = DualRow(LANGUAGEBIND_TEXT, TRIMMED, BEST).needs(place(tmp_path), 10**6)
+    assert not set(wider.kept) & set(clip.kept)
+
+
+def test_the_form_of_the_gpu_wants_one(candidates: CandidateSet, tmp_path: Path) -> None:
     with pytest.raises(CannotServe, match="for CUDA: use the form best on a processor"):
         built(TINY["clip"], GPU, candidates)
+    with pytest.raises(CannotServe, match="for CUDA"):
+        DualRow(CLIP_TEXT, TRIMMED, GPU).needs(place(tmp_path), 1000)
 
 
 @pytest.mark.gpu

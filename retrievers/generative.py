@@ -73,7 +73,7 @@ class Generative:
         return IndexStats({"encode": encode, **seconds}, self._cart.bytes)
 
     def search(self, queries: Sequence[str], k: int) -> Ranking:
-        """Beam search; ``tokens_decoded`` counts decoder positions, unused beams included."""
+        """Beam search; ``tokens_decoded`` counts the decoder positions computed."""
         check_depth(k)
         if not self._ids:
             raise ValueError(f"{self._spec.name} has no gallery: call index first")

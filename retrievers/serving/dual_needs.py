@@ -41,5 +41,4 @@ def dual_needs(
         host_bytes=_PROCESS_BYTES + drawn + served + search.host_bytes,
         device_bytes=0 if on_processor else served + search.device_bytes,
         kept=search.kept,
-        kept=search.kept,
     )

@@ -53,7 +53,7 @@ def execute(
     if dry_run:
         _show_plan(plan, as_json)
         return ALL_DONE
-    for sentence in plan.thinned:
+    for sentence in terminal.thinned(plan):
         say(sentence)
     if plan.running:
         say(f"About {clock(plan.seconds)} for what is not stored yet.")
@@ -79,7 +79,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
         )
         return
     out.print(terminal.plan(plan))
-    for sentence in plan.thinned:
+    for sentence in terminal.thinned(plan):
         out.print(sentence, markup=False, highlight=False)
     out.print(terminal.left_out(plan.left_out()))
 
@@ -97,7 +97,7 @@ def _show_results(
         return
     out.print(terminal.results(cells, store.runs))
     out.print(terminal.left_out(left_out))
-    for sentence in plan.thinned:
+    for sentence in terminal.thinned(plan):
         out.print(sentence, markup=False, highlight=False)
     reused = sum(outcome.status == "reused" for outcome in outcomes)
     if reused:
@@ -175,7 +175,7 @@ def throughput(
             "most four times as long.",
             min=0.1,
         ),
-    ] = 6.0,
+    ] = 5.0,
     k: Annotated[int, typer.Option(help="How many candidates each answer holds.", min=1)] = 10,
     latency_ms: Annotated[
         float,
@@ -188,9 +188,9 @@ def throughput(
     budget: Annotated[
         float,
         typer.Option(
-            help="Minutes that the whole may take by its estimate. Above that the rows that take "
-            "longest are measured at the smallest and the largest size alone, once, and the output "
-            "says which; 0 measures all.",
+            help="Minutes that the whole may take by its estimate. Above that, rows that take long "
+            "are measured at the smallest and the largest size, once, or the largest alone, and "
+            "those that were not named may be left out; the output says which. 0 measures all.",
             min=0,
         ),
     ] = 20.0,

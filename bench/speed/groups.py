@@ -88,7 +88,7 @@ class Plan:
         return [
             left_out_of(group, self.sweep.device, group.reason)
             for group in self.groups
-            if group.action in ("skip", "fail")
+            if group.action in ("skip", "fail") and not group.row.name.endswith(AGAIN)
         ]
 
 

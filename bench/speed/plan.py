@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from bench.machine import machine
 from bench.speed.budget import within_budget
 from bench.speed.capacity import free_device_bytes, free_host_bytes
 from bench.speed.cells import Scalar, Scenario, SpeedSpec
-from bench.speed.durations import Duration, drawing_seconds, duration
+from bench.speed.durations import Duration, duration
 from bench.speed.estimate import Estimated, Question, estimates
 from bench.speed.groups import AGAIN, Action, Group, Plan, PlannedCell
 from bench.speed.job import LoadSettings
@@ -66,18 +66,17 @@ def make_plan(sweep: Sweep, store: SpeedStore, say: Callable[[str], None]) -> Pl
         for numbers in sweep.numbers
     ]
     answers = estimates([_question(sweep, *each) for each in wanted])
-    groups = list(_with_drawing(_group(sweep, *each) for each in zip(wanted, answers, strict=True)))
-    again = _again(groups)
-    groups, thinned = within_budget(groups, _limit(sweep, again))
+    groups = [_group(sweep, *each) for each in zip(wanted, answers, strict=True)]
+    room = free_host_bytes(), free_device_bytes(sweep.device) if sweep.device != "cpu" else None
+    again = _again([group for group in groups if _fitting(group, *room).action == "run"])
+    fitted = within_budget(groups, _limit(sweep, again), spare=sweep.spare)
     host, codes = host_digest(sweep), _codes(sweep)
     described = [
         _described(sweep, group, host, codes[group.asked], store)
-        for group in [*groups, *([again] if again else [])]
+        for group in [*fitted.groups, *([again] if again else [])]
     ]
-    # The same memory serves one group after another.
-    room = free_host_bytes(), free_device_bytes(sweep.device) if sweep.device != "cpu" else None
     fitting = [_fitting(group, *room) for group in described]
-    return Plan(sweep, tuple(sorted(fitting, key=lambda group: group.candidates)), thinned)
+    return Plan(sweep, tuple(sorted(fitting, key=lambda group: group.candidates)), fitted.thinned)
 
 
 def _limit(sweep: Sweep, again: Group | None) -> float:
@@ -138,30 +137,14 @@ def _group(sweep: Sweep, wanted: tuple[Asked, Numbers, int], told: Estimated) ->
     return replace(group, needs=told.needs, duration=estimated)
 
 
-def _with_drawing(groups: Iterator[Group]) -> Iterator[Group]:
-    """The first group that needs candidates waits until they are drawn; smaller galleries are
-    the beginning of larger ones."""
-    drawn: dict[int, int] = {}
-    for group in groups:
-        dim, size = group.row.dim, group.candidates
-        if group.action != "run" or size <= drawn.get(dim, 0):
-            yield group
-            continue
-        seconds = drawing_seconds(size - drawn.get(dim, 0), dim)
-        drawn[dim] = size
-        longer = replace(group.duration, first=group.duration.first + seconds)
-        yield replace(group, duration=longer)
-
-
 def _again(groups: Sequence[Group]) -> Group | None:
     """The cheapest row of the largest size, cart where it is there, to be measured once more.
 
-    None where there are no two results to compare.
+    groups  those that can run, by size; None where there are no two to compare
     """
-    able = [group for group in groups if group.action == "run"]
-    if len(able) < 2:
+    if len(groups) < 2:
         return None
-    largest = [group for group in able if group.candidates == able[-1].candidates]
+    largest = [group for group in groups if group.candidates == groups[-1].candidates]
     chosen = min(largest, key=lambda group: (group.row.name != BASE, group.duration.next))
     # What it searches was built by the row that it repeats.
     duration = Duration(chosen.duration.next, chosen.duration.next)

@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+# numpy loads it when it is first used, and a Ctrl-C that comes meanwhile can be lost.
+from numpy.random import default_rng
+
 from bench.cells import Measure
 from bench.speed.cells import ProcessRun, Window
 from bench.statistics import CONFIDENCE, RESAMPLES
@@ -166,7 +169,7 @@ def _rate(windows: Sequence[Window]) -> float:
 
 def _resampled(runs: Sequence[ProcessRun], seed: int) -> FloatArray:
     """[RESAMPLES] queries a second of runs and windows that were drawn again."""
-    rng = np.random.default_rng(seed)
+    rng = default_rng(seed)
     runs = [run for run in runs if run.windows]
     completed, seconds = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
     stretches = [_stretches(run.windows) for run in runs]

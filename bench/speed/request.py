@@ -40,6 +40,7 @@ class Sweep:
     repeats  fresh processes of each result
     seconds  that each scenario is timed for, at least
     budget   seconds that the whole is to take by its estimate; 0 where it may take any time
+    spare    whether rows may be left out for that, since nobody named them
     """
 
     rows: tuple[Asked, ...]
@@ -54,6 +55,7 @@ class Sweep:
     budget: float
     cache: Path
     load: LoadSettings
+    spare: bool
     seed: int = SEED
 
 
@@ -97,6 +99,7 @@ def checked(
         budget=60 * budget,
         cache=cache,
         load=LoadSettings(latency_ms=latency_ms),
+        spare=not retriever,
     )
 
 

@@ -228,7 +228,7 @@ def _cannot(plan: Plan, records: Mapping[str, _Record]) -> list[LeftOutRow]:
     return [
         left_out_of(group, plan.sweep.device, records[group.title].cannot)
         for group in plan.running
-        if records[group.title].cannot
+        if records[group.title].cannot and not group.row.name.endswith(AGAIN)
     ]
 
 

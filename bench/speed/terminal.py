@@ -192,6 +192,14 @@ def plan(found: Plan) -> RenderableType:
     return Together(table, Text(whole))
 
 
+def thinned(found: Plan) -> list[str]:
+    """What the budget has left of the rows."""
+    if not found.thinned:
+        return []
+    minutes = found.sweep.budget / 60
+    return [f"To fit into {minutes:g} minutes (--budget 0 measures all):", *found.thinned]
+
+
 def _planned(group: Group) -> tuple[str, ...]:
     numbers = "" if group.numbers == "auto" else f", {group.numbers}"
     needs = group.needs

@@ -69,6 +69,7 @@ def words(folder: Path, *toys: str, **options: object) -> list[str]:
         "threads": 1,
         "results": folder / "results",
         "cache": folder / "cache",
+        "report": folder / "report.html",
         **options,
     }
     return [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
@@ -227,7 +228,7 @@ def test_what_cannot_run_is_left_out_with_its_reason(
     sweep: Sweep, tmp_path: Path, clockwork: Clockwork
 ) -> None:
     clockwork.raises["LACKING"] = CannotRun("The toy needs more room than the box has.")
-    ended = sweep("LACKING", "TOO_LARGE", "QUICK")
+    ended = sweep("QUICK", "LACKING", "TOO_LARGE")
     assert ended.exit_code == 0, ended.output
     told = in_a_line(ended.output)
     assert "Left out: lacking of 100. The toy needs more room than the box has." in told
@@ -313,7 +314,7 @@ def test_a_sweep_that_is_interrupted_says_what_to_do(tmp_path: Path) -> None:
     process = _started(tmp_path)
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=30)[0]
-    assert process.returncode == 130
+    assert process.returncode == 130, output
     assert "the same command continues" in in_a_line(output)
 
 

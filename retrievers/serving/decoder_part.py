@@ -10,14 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from datasets.candidates import CandidateSet
-from retrievers.base import FloatArray, Ranking, VectorIndex, check_depth
+from retrievers.base import FloatArray, Precision, Ranking, VectorIndex, check_depth
 from retrievers.encoders.internvl import FULL
 from retrievers.encoders.internvl_network import InternVLConfig
 from retrievers.encoders.qllama import QLlama, QLlamaConfig
@@ -181,7 +180,7 @@ class _Gallery:
     index: VectorIndex
 
 
-def _numbers(place: Place) -> Literal["fp32", "bf16", "fp16"]:
+def _numbers(place: Place) -> Precision:
     numbers = computed(place)
     if numbers == "int8":
         raise CannotServe("InternVL-G is not served in int8: ask for fp32 or bf16.")

@@ -41,6 +41,8 @@ _SEED = 0
 # What two cores do in fp32, multiplications and additions a second, with the softmaxes over the
 # whole vocabulary between.
 _RATE = 45e9
+# Of two cores, mostly to import transformers and to draw weights as it does.
+_READY_SECONDS = 10.0
 _PROCESS_BYTES = 900 << 20
 _BYTES_AN_ITEM = 120
 
@@ -72,6 +74,9 @@ class PeerOf:
         return ServedPeer(self.shape, place)
 
     def needs(self, place: Place, candidates: int) -> Needs:
+        """Raises CannotServe."""
+        computed(place)
+        kept = identifying(candidates)
         model, beam = self.shape.model, self.shape.beam
         width, layers = model.width, model.decoder_layers
         dense = 4 * width**2 + 2 * width * model.feed_forward
@@ -83,11 +88,11 @@ class PeerOf:
         parameters = embeddings + (model.encoder_layers + layers) * (dense + 2 * width**2)
         logits = 100 * beam * self.shape.vocabulary
         return Needs(
-            seconds_to_build=sum(identifying(candidates).values()),
+            seconds_to_build=_READY_SECONDS + sum(kept.values()),
             seconds_a_query=2 * (encoder + read + written) / _RATE,
             host_bytes=_PROCESS_BYTES + 4 * (parameters + 6 * logits) + _BYTES_AN_ITEM * candidates,
             device_bytes=0 if place.device == "cpu" else 4 * (parameters + 6 * logits),
-            kept=identifying(candidates),
+            kept=kept,
         )
 
 

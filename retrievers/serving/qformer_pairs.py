@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from retrievers.base import FloatArray
+from retrievers.base import FloatArray, Precision
 from retrievers.encoders.token_towers import tokens_of
 from retrievers.encoders.towers import Placement, host
 from retrievers.scorers.blip2_network import Blip2Parts, Config, empty_network, released_config
@@ -57,7 +57,8 @@ class PairShape:
 
     def needs(self, place: Place, pairs: float, items: float) -> Needs:
         """For so many pairs a text, of so many items that are looked at anew for it; what a row
-        needs of which that is measured, not what all pairs would."""
+        needs of which that is measured, not what all pairs would. Raises CannotServe."""
+        _numbers(place)
         seconds = (pairs * self.pair_operations + items * self.item_operations) / _RATE
         held = 4 * self.parameters + self.items * _FEATURES_BYTES
         on_processor = place.device == "cpu"
@@ -78,12 +79,9 @@ class QFormerPairs:
 
     def __init__(self, shape: PairShape, place: Place) -> None:
         """Raises CannotServe where the numbers are not for it."""
-        numbers = computed(place)
-        if numbers == "int8":
-            raise CannotServe("BLIP-2 is not served in int8: ask for fp32 or bf16.")
-        self.numbers = numbers
+        self.numbers = _numbers(place)
         self._shape = shape
-        self._placement = Placement(place.device, numbers)
+        self._placement = Placement(place.device, self.numbers)
         made: Any = seeded(_SEED, partial(_random, shape.config))
         self.network: Any = self._placement.put(made)
         self.parts = Blip2Parts(self.network)
@@ -146,6 +144,13 @@ class QFormerPairs:
         """int64 [texts, length of the longest], 0 behind a text."""
         words = self.network.embeddings.word_embeddings.num_embeddings - _ADDED
         return self._placement.take(word_pieces(texts, words, self._shape.tokens))
+
+
+def _numbers(place: Place) -> Precision:
+    numbers = computed(place)
+    if numbers == "int8":
+        raise CannotServe("BLIP-2 is not served in int8: ask for fp32 or bf16.")
+    return numbers
 
 
 def alike(tokens: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from cart.beam import Found, renormalised
 from cart.config import Renormalise
 from cart.engine.decoder import Decoder, Past, Written
-from cart.engine.encoder import Memories
+from cart.engine.memories import Memories
 from cart.engine.slots import Slots
 from cart.prefix_tree import Children, PrefixTree
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from cart.engine.decoder_layer import Layer
 from cart.engine.dense import Dense, Lookup, Norm, lookup
-from cart.engine.encoder import Memories, linear
+from cart.engine.encoder import linear
+from cart.engine.memories import Memories
 from cart.engine.numbers import Numbers
 from cart.engine.slots import Slots
 from cart.model import CartModel

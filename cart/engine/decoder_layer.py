@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from cart.config import CoarseGate
 from cart.engine.dense import Dense, Norm, dense
-from cart.engine.encoder import Memories, linear
+from cart.engine.encoder import linear
+from cart.engine.memories import Memories
 from cart.engine.numbers import Numbers
 from cart.engine.slots import Slots
 from cart.model import DecoderLayer
@@ -47,7 +48,6 @@ class Layer:
     layers   S, the encoder's
     """
 
-    heads: int
     layers: int
     norm_attention: Norm
     query_key_value: Dense
@@ -77,7 +77,6 @@ class Layer:
                 fine.append(dense(both, both_bias, numbers, dtype))
         coarse = fusion.coarse_gate != "off" or not fusion.fine
         return Layer(
-            fusion.heads,
             fusion.layers,
             Norm.of(layer.norm_attention, dtype),
             linear(layer.attention.query_key_value, numbers, dtype),
@@ -98,11 +97,11 @@ class Layer:
         return self.project(self.norm_fusion(y)).unflatten(-1, (-1, y.shape[-1]))
 
     def read(self, y: Tensor, prepared: Tensor, context: Tensor) -> Tensor:
-        """Fusion and feed-forward: y [rows, width], context [rows, memories, width]."""
+        """Fusion and feed-forward: y [rows, width], context [memories, rows, width]."""
         if self.coarse is not None:
-            y = y + self._gated(self.coarse(context[:, 0]))
+            y = y + self._gated(self.coarse(context[0]))
         for index, make in enumerate(self.fine):
-            made, gate = make(context[:, index - len(self.fine)]).chunk(2, dim=-1)
+            made, gate = make(context[index - len(self.fine)]).chunk(2, dim=-1)
             y = torch.addcmul(y, gate.add_(prepared[:, 1 + index]).sigmoid_(), made)
         return self.narrow(F.gelu(self.widen(self.norm_feed_forward(y)))).add_(y)
 
@@ -114,35 +113,21 @@ class Layer:
         return gate if self.coarse_gate == "sigmoid" else gate.mul_(made)
 
     def attend(self, query: Tensor, memories: Memories, index: int, slots: Slots) -> Tensor:
-        """Cross-attention of this layer, number ``index``: query [rows, width] -> [rows,
-        memories, width]."""
+        """Cross-attention of this layer, number ``index``: query [rows, width] -> [memories,
+        rows, width]."""
         if slots.fill is not None:
             query = query.index_select(0, slots.fill)
         query = query.unflatten(0, (slots.queries, slots.width))
         attended = []
-        for group in memories.groups:
+        for group, readable in zip(memories.groups, memories.layers[index], strict=True):
             asked = query[group.queries]
-            keys, values = (group.of(each[index]) for each in (memories.keys, memories.values))
             asking = slots.asking(group)
             if asking is None:
-                attended.append(self._attend(asked, keys, values, group.mask))
+                attended.append(readable.attend(asked))
                 continue
-            some = asked.new_empty((*asked.shape[:2], *keys.shape[2:]))
-            if len(asking):
-                some[asking] = self._attend(asked[asking], keys[asking], values[asking], None)
-            attended.append(some)
-        context = (attended[0] if len(attended) == 1 else torch.cat(attended)).flatten(0, 1)
-        return context if slots.back is None else context.index_select(0, slots.back)
-
-    def _attend(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        """query [queries, places, width], keys and values [queries, length, memories, width];
-        gives [queries, places, memories, width]."""
-        query = query.unsqueeze(2).expand(-1, -1, keys.shape[2], -1)
-        attended = F.scaled_dot_product_attention(
-            self._split(query), self._split(keys), self._split(values), attn_mask=mask
-        )
-        return attended.transpose(1, 2).reshape(query.shape)
-
-    def _split(self, x: Tensor) -> Tensor:
-        """[queries, length, memories, width] -> [queries, memories * heads, length, head width]"""
-        return x.flatten(2).unflatten(-1, (x.shape[2] * self.heads, -1)).transpose(1, 2)
+            found = readable.some(asking).attend(asked[asking])
+            attended.append(
+                found.new_empty((len(found), *asked.shape)).index_copy_(1, asking, found)
+            )
+        context = (attended[0] if len(attended) == 1 else torch.cat(attended, dim=1)).flatten(1, 2)
+        return context if slots.back is None else context.index_select(1, slots.back)

@@ -10,24 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cart.engine.dense import Dense, Norm, dense
+from cart.engine.memories import Memories, readable
 from cart.engine.numbers import Numbers
 from cart.engine.packing import Group, Packed
 from cart.model import CartModel, EncoderLayer
-
-
-@dataclass(frozen=True)
-class Memories:
-    """What the decoder attends to.
-
-    keys, values  decoder layer -> [tokens, memories, width]
-    groups        which tokens are whose
-    queries       how many
-    """
-
-    keys: tuple[Tensor, ...]
-    values: tuple[Tensor, ...]
-    groups: tuple[Group, ...]
-    queries: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +61,7 @@ class Encoder:
     norms         of each layer's output
     concatenated  makes the memory Z of equation 2, or None without coarse fusion
     fine          whether each layer's output is a memory of its own
-    keys, values  of each decoder layer
+    keys, values  of each decoder layer, which attends with ``heads`` heads
     """
 
     tokens: Tensor
@@ -86,6 +72,7 @@ class Encoder:
     fine: bool
     keys: tuple[Dense, ...]
     values: tuple[Dense, ...]
+    heads: int
 
     @staticmethod
     def of(model: CartModel, numbers: Numbers, dtype: torch.dtype) -> Encoder:
@@ -108,6 +95,7 @@ class Encoder:
             memory.fine,
             tuple(keys),
             tuple(values),
+            model.config.heads,
         )
 
     def __call__(self, batch: Packed) -> Memories:
@@ -119,12 +107,11 @@ class Encoder:
             outputs.append(norm(x))
         memory = self._memory(outputs)
         flat = memory.flatten(0, 1)
-        return Memories(
-            tuple(key(flat).view(memory.shape) for key in self.keys),
-            tuple(value(flat).view(memory.shape) for value in self.values),
-            batch.groups,
-            batch.queries,
-        )
+        layers = []
+        for key, value in zip(self.keys, self.values, strict=True):
+            keys, values = (each(flat).view(memory.shape) for each in (key, value))
+            layers.append(tuple(readable(one, keys, values, self.heads) for one in batch.groups))
+        return Memories(tuple(layers), batch.groups, batch.queries)
 
     def _memory(self, outputs: list[Tensor]) -> Tensor:
         """[tokens, memories, width] of the layers' outputs, each [tokens, width]."""

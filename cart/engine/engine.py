@@ -13,8 +13,9 @@ from cart.config import SearchConfig
 from cart.engine.beams import Search, Step, at_once, beam_search, where_it_matters
 from cart.engine.decoder import Decoder
 from cart.engine.dense import held_bytes
-from cart.engine.encoder import Encoder, Memories
+from cart.engine.encoder import Encoder
 from cart.engine.graphs import CudaGraphs, Recordings
+from cart.engine.memories import Memories
 from cart.engine.numbers import Numbers, activations
 from cart.engine.packing import by_length, packed
 from cart.model import CartModel

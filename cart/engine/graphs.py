@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cart.beam import Found
-from cart.engine.encoder import Memories
+from cart.engine.memories import Memories
 from cart.engine.packing import Packed, padded
 from cart.tokenizer import pad
 

@@ -164,15 +164,18 @@ def even_ceiling(items: int, sizes: Sequence[int]) -> float:
     return math.exp(-items / math.prod(sizes))
 
 
-def sizes_for(items: int, codebooks: int = 2) -> tuple[int, ...]:
-    """Sizes (K, V_1, ..., V_M) of the codes that ``items`` want, the same at each position.
+def sizes_for(
+    items: int, least: Sequence[int] = (128, 128, 128), ceiling: float = 0.9
+) -> tuple[int, ...]:
+    """Sizes (K, V_1, ..., V_M) of the codes that ``items`` want.
 
-    The smallest power of two from the paper's 128 on whose ``even_ceiling`` is 0.9 at least.
+    The sizes ``least``, by default the paper's, all doubled until ``even_ceiling`` is no less than
+    ``ceiling``, which must be below 1.
     """
-    size = 128
-    while even_ceiling(items, (size,) * (1 + codebooks)) < 0.9:
-        size *= 2
-    return (size,) * (1 + codebooks)
+    sizes = tuple(least)
+    while even_ceiling(items, sizes) < ceiling:
+        sizes = tuple(2 * size for size in sizes)
+    return sizes
 
 
 def perplexity(codes: IntArray, size: int) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -48,20 +47,21 @@ _BLOCK = 1 << 16
 class Recipe:
     """How candidates are given identifiers.
 
-    config  of the codebooks; its code sizes hold as long as there are no more candidates than
-            code prefixes, and ``cart.identifiers.sizes_for`` chooses larger ones beyond
-    sample  the first of the drawn vectors, on which the codebooks are fitted
+    config   of the codebooks; its code sizes are the least, and a gallery that wants more of them
+             to keep its items apart gets those of ``cart.identifiers.sizes_for``
+    sample   the first of the drawn vectors, on which the codebooks are fitted
+    ceiling  the collision ceiling that even codes of that size must reach
     """
 
     config: IdentifierConfig
     sample: int
+    ceiling: float = 0.9
 
     def sized(self, count: int) -> IdentifierConfig:
         """The configuration for a gallery of ``count``."""
-        usual = (self.config.coarse_size, *self.config.codebook_sizes)
-        if count <= math.prod(usual):
-            return self.config
-        coarse, *fine = sizes_for(count, len(self.config.codebook_sizes))
+        coarse, *fine = sizes_for(
+            count, (self.config.coarse_size, *self.config.codebook_sizes), self.ceiling
+        )
         return replace(self.config, coarse_size=coarse, codebook_sizes=tuple(fine))
 
 

@@ -192,7 +192,7 @@ def told_of_identifiers(recipe: Recipe) -> Mapping[str, str | int | float | bool
     """Options of every row that writes them."""
     usual = (recipe.config.coarse_size, *recipe.config.codebook_sizes)
     return {
-        "code sizes": f"{' x '.join(map(str, usual))}, more where there are more items than that",
+        "code sizes": f"{' x '.join(map(str, usual))}, more where items want them to be apart",
         "codebooks": f"{recipe.config.epochs} epochs on {recipe.sample:,} drawn vectors",
     }
 

@@ -108,7 +108,7 @@ def test_code_sizes_are_the_smallest_that_keep_items_apart(items: int, size: int
 
 
 def test_more_codebooks_want_no_larger_codes() -> None:
-    assert sizes_for(10**7, codebooks=3) == (128,) * 4
+    assert sizes_for(10**7, (128,) * 4) == (128,) * 4
 
 
 def test_perplexity_of_even_and_single_use() -> None:

@@ -27,7 +27,7 @@ DIM = 16
 CODES = IdentifierConfig(
     coarse_size=4, codebook_sizes=(4, 4), hidden=(8,), latent_dim=4, epochs=2, batch_size=32
 )
-RECIPE = Recipe(CODES, sample=60)
+RECIPE = Recipe(CODES, sample=60, ceiling=0.0)
 MODEL = ModelConfig(width=16, heads=2, feed_forward=32, encoder_layers=2, decoder_layers=1)
 CART = CartOf(CartShape(MODEL, recipe=RECIPE, words=300))
 PEER = PeerOf(PeerShape(MODEL, vocabulary=400, words=300, recipe=RECIPE))
@@ -68,7 +68,7 @@ def test_what_was_kept_is_not_made_again(tmp_path: Path) -> None:
     assert set(first.seconds) == {"fit codebooks", "assign codes", "counters"}
     assert set(second.seconds) == {"fit codebooks (kept)", "assign codes (kept)", "counters"}
     np.testing.assert_array_equal(first.identifiers, second.identifiers)
-    longer = Recipe(replace(CODES, epochs=3), sample=60)
+    longer = replace(RECIPE, config=replace(CODES, epochs=3))
     assert "fit codebooks" in give(tmp_path, 40, longer).seconds
 
 
@@ -90,11 +90,13 @@ def test_codes_that_no_codebook_has_are_not_believed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(give(tmp_path, 40).identifiers, expected)
 
 
-def test_code_sizes_grow_only_beyond_one_item_a_prefix(tmp_path: Path) -> None:
-    assert give(tmp_path, 64).sizes[:-1] == (4, 4, 4)
-    assert give(tmp_path, 65).sizes[:-1] == (128, 128, 128)
+def test_code_sizes_grow_where_items_would_share_codes(tmp_path: Path) -> None:
+    apart = replace(RECIPE, ceiling=0.9)
+    assert give(tmp_path, 6, apart).sizes[:-1] == (4, 4, 4)
+    assert give(tmp_path, 40, apart).sizes[:-1] == (8, 8, 8)
     paper = Recipe(IdentifierConfig(), 1).sized
-    assert paper(128**3).coarse_size == 128
+    assert paper(200_000).coarse_size == 128
+    assert paper(1_000_000).codebook_sizes == (256, 256)
     large = paper(10_000_000)
     keys = large.coarse_size * math.prod(large.codebook_sizes)
     assert math.exp(-10_000_000 / keys) >= 0.9

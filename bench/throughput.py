@@ -234,10 +234,10 @@ def throughput(
 ) -> None:
     """Measure queries a second and latencies of each row over drawn candidates.
 
-    A row is the query side of a retriever at full size with random weights, which decide no
-    speed. All rows answer through one front end with one dynamic batcher; what asks is a process
-    of its own, and each result is measured by several fresh processes in the order A B B A. A
-    result is a matter of its machine: compare rows of one sweep. Each process is stored as it
+    A row is the query side of a retriever at full size with random weights. All rows answer
+    through one front end with one dynamic batcher; what asks is a process of its own, and each
+    result is measured by several fresh processes in the order A B B A. A result is a matter of
+    its machine: compare rows of one sweep. Each process is stored as it
     ends; a sweep that was stopped continues when it is started again. Exit status: 0 all done,
     1 some row failed, 2 the command line cannot be used or every row was left out,
     130 interrupted.

@@ -12,6 +12,9 @@ from bench.cells import Measure
 
 SPEED_SCHEMA = 1
 
+# The row that answers without work, by which what asks is measured.
+NOTHING = "null"
+
 Scenario = Literal["closed-100", "burst-100", "open", "batch-100"]
 SpeedStatus = Literal["done", "failed"]
 Scalar = str | int | float | bool

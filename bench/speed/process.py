@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.children import Child, death, start_child
-from bench.speed.cells import ProcessRun, Scenario, Window
+from bench.speed.cells import NOTHING, ProcessRun, Scenario, Window
 from bench.speed.job import LoadSettings, SpeedJob, speed_job_to_json
 from bench.speed.lookup import served_row
 
@@ -27,7 +27,6 @@ __all__ = [
 # Told (what is being done, done, total).
 Say = Callable[[str, int, int], None]
 
-NOTHING = "null"
 _CEILING_SECONDS = 2.0
 _CEILING_CANDIDATES = 1000
 # A row that answers faster than this share of what the generator can ask is not measured by it.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.cells import Measure
-from bench.speed.cells import ProcessRun, Scenario, SpeedCell
+from bench.speed.cells import NOTHING, ProcessRun, Scenario, SpeedCell
 from bench.speed.groups import AGAIN
 from bench.speed.pooling import claimable, ratio
 
@@ -94,12 +94,17 @@ def repeat(cells: Sequence[SpeedCell], runs_of: RunsOf) -> Repeat | None:
 
 
 def ratios(cells: Sequence[SpeedCell], least: float, runs_of: RunsOf) -> list[Ratio]:
-    """Each other row against cart, or where that is not there each against the first.
+    """Each other row against cart, or where that is not there each against the first; the row
+    that answers without work is compared with none.
 
     cells  of one scenario, size and kind of numbers
     least  the smallest difference that may be claimed
     """
-    done = [cell for cell in _measured(cells, runs_of) if not cell.spec.row.endswith(AGAIN)]
+    done = [
+        cell
+        for cell in _measured(cells, runs_of)
+        if cell.spec.row != NOTHING and not cell.spec.row.endswith(AGAIN)
+    ]
     if not done:
         return []
     base = next((cell for cell in done if cell.spec.row == BASE), done[0])

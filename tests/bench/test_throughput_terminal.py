@@ -73,6 +73,12 @@ def test_a_repetition_that_differs_forbids_what_is_smaller(store: SpeedStore) ->
     assert "cart and b cannot be told apart: 1.26x" in words
 
 
+def test_a_row_that_does_nothing_is_compared_with_none(store: SpeedStore) -> None:
+    _, words = told(store, {"null": NOISY, "b": AT_THIRD, "c": NOISY})
+    ratios = words.partition("with 95 % intervals")[2]
+    assert "b is 0.33x" in ratios and "null" not in ratios.partition("Weights")[0]
+
+
 def test_marks_and_failures(store: SpeedStore) -> None:
     partial = [process_run([100, 50, 10], part=0.5, steady=False)]
     lines, words = told(

@@ -174,6 +174,8 @@ def _ratio(each: Ratio) -> str:
 
 def plan(found: Plan) -> RenderableType:
     """What ``--dry-run`` shows: time and memory of each group and of the whole."""
+    if not any(group.action in ("run", "reuse") for group in found.groups):
+        return Text("Nothing would run.")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("row", overflow="fold", max_width=26)
     table.add_column("candidates", justify="right")

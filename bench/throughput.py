@@ -193,7 +193,7 @@ def throughput(
             "those that were not named may be left out; the output says which. 0 measures all.",
             min=0,
         ),
-    ] = 20.0,
+    ] = 16.0,
     dry_run: Annotated[
         bool,
         typer.Option(

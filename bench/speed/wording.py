@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 from bench.cells import Measure
 
 
 def figure(value: float) -> str:
-    """Three digits, without powers of ten: 0.0123, 4.56, 78.9, 123, 45,678."""
+    """Three digits, without powers of ten: 0.0123, 4.56, 78.9, 123, 45,678; two of what is
+    very small: 0.0000023."""
     if value >= 100:
         return f"{value:,.0f}"
-    shown = f"{value:.3g}"
-    return f"{value:.4f}" if "e" in shown else shown
+    if 0 < value < 1e-4:
+        return f"{value:.{1 - math.floor(math.log10(value))}f}"
+    return f"{value:.3g}"
 
 
 def bounds(measure: Measure) -> str:

@@ -16,7 +16,7 @@ from bench.speed.groups import AGAIN, Group, Plan
 from bench.speed.pooling import KEPT
 from bench.speed.ratios import Ratio, Repeat, RunsOf, comparison, parts
 from bench.speed.store import LeftOutRow
-from bench.speed.wording import bounds, clock, figure, times
+from bench.speed.wording import bounds, clock, compact, figure, times
 from retrievers.serving.contract import ServedRow
 
 NO_RECALL = (
@@ -89,10 +89,10 @@ def _cells(cell: SpeedCell) -> tuple[str, ...]:
     return (
         _name(cell),
         f"{figure(cell.throughput.value)}\n{bounds(cell.throughput)}",
-        "\n".join(figure(each) for each in cell.latency_ms.values()),
-        escape("\n".join(f"{phase} {figure(each)}" for phase, each in cell.phases_ms.items())),
+        "\n".join(compact(each) for each in cell.latency_ms.values()),
+        escape("\n".join(f"{phase} {compact(each)}" for phase, each in cell.phases_ms.items())),
         _built(cell),
-        "-" if held is None else figure(held / cell.spec.candidates),
+        "-" if held is None else compact(held / cell.spec.candidates),
         f"{cell.agreement:.2f}" if cell.checked else "-",
     )
 

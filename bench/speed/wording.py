@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import math
-
 from bench.cells import Measure
 
 
 def figure(value: float) -> str:
-    """Three digits, without powers of ten: 0.0123, 4.56, 78.9, 123, 45,678; two of what is
-    very small: 0.0000023."""
+    """Three digits: 0.0123, 4.56, 78.9, 123, 45,678; two with a power of ten of what is very
+    small."""
     if value >= 100:
         return f"{value:,.0f}"
-    if 0 < value < 1e-4:
-        return f"{value:.{1 - math.floor(math.log10(value))}f}"
-    return f"{value:.3g}"
+    return f"{value:.2g}" if 0 < value < 1e-4 else f"{value:.3g}"
+
+
+def compact(value: float) -> str:
+    """As ``figure``, large ones in thousands or millions: 99,999, 286k, 10.1M."""
+    if value >= 1_000_000:
+        return f"{figure(value / 1_000_000)}M"
+    return f"{figure(value / 1000)}k" if value >= 100_000 else figure(value)
 
 
 def bounds(measure: Measure) -> str:
@@ -37,4 +40,6 @@ def clock(seconds: float) -> str:
 
 
 def _factor(value: float) -> str:
+    if value < 0.1:
+        return f"{value:.2g}"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -98,6 +98,14 @@ def test_sizes_stand_side_by_side(store: SpeedStore) -> None:
     assert any(line.split() == ["row", "1,000", "1,000,000"] for line in lines)
 
 
+def test_a_row_of_hours_fits(store: SpeedStore) -> None:
+    slow = replace(process_run([1e-7, 1.2e-7]), latencies_ms=(1.01e10, 1.02e10))
+    slow = replace(slow, seconds={"score": 1e7}, memory={"gallery_bytes": 4 * 10**12})
+    lines, words = told(store, {"blip2:scan": [slow, slow]})
+    assert max(map(len, lines)) <= 80
+    assert "agrees" in words and "10,100M" in words
+
+
 def test_wide_figures_fit(store: SpeedStore) -> None:
     runs = [process_run([123_456, 191_234], facts={"queries/s with p95 within 50 ms": 1234.5})]
     wide = replace(runs[0], seconds={"tokenise": 0.01, "encode": 1.0, "front end": 0.5})
@@ -121,8 +129,8 @@ def test_what_was_left_out_is_told_once_a_reason() -> None:
     ("value", "shown"),
     [
         (0, "0"),
-        (1e-5, "0.000010"),
-        (2.34e-6, "0.0000023"),
+        (1e-5, "1e-05"),
+        (2.34e-6, "2.3e-06"),
         (0.00123, "0.00123"),
         (4.567, "4.57"),
         (99.99, "100"),

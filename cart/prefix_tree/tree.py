@@ -17,9 +17,9 @@ from cart.prefix_tree.direct import Direct
 from cart.prefix_tree.ordering import ascending, differing
 from cart.prefix_tree.rows import BoolArray, IntArray, Places
 
-# Tables addressed by the tokens take 5 bytes a prefix, whether an item has it or not, and a step
-# over them looks at a whole vocabulary.
-PREFIXES_AN_ITEM = 32
+# Tables addressed by the tokens take 5 bytes a prefix, whether an item has it or not: here 60 an
+# item at most. A step over them looks at a whole vocabulary.
+PREFIXES_AN_ITEM = 12
 MOST_PREFIXES = 2**25
 WIDEST_DIRECT = 1024
 

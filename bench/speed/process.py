@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ from bench.children import Child, death, start_child
 from bench.speed.cells import NOTHING, ProcessRun, Scenario, Window
 from bench.speed.job import LoadSettings, SpeedJob, speed_job_to_json
 from bench.speed.lookup import served_row
+from retrievers.serving.contract import Say
 
 __all__ = [
     "CannotRun",
@@ -24,8 +25,6 @@ __all__ = [
     "timed_runs",
 ]
 
-# Told (what is being done, done, total).
-Say = Callable[[str, int, int], None]
 
 _CEILING_SECONDS = 2.0
 _CEILING_CANDIDATES = 1000

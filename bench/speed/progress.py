@@ -14,8 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from bench.speed.wording import clock
-
-Say = Callable[[str, int, int], None]
+from retrievers.serving.contract import Say
 
 # The estimates count as if they had held for this long before anything was seen.
 TRUSTED_SECONDS = 60.0

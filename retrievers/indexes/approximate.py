@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from datasets.candidates.drawn import Say
 from retrievers.base import Cost, FloatArray, Ranking, unfilled
 from retrievers.indexes.faiss_package import import_faiss, ordered, use_threads
 from retrievers.indexes.vectors import (
     Held,
     Vectors,
+    check_enough,
     check_search,
     check_vectors,
     contiguous,
+    fill,
     sample,
 )
 
 Kind = Literal["ivf", "ivf-sq8", "hnsw", "pq"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-# Told (what is being done, done, total).
-Say = Callable[[str, int, int], None]
-
-SMALLEST = 64
 # The fewest that FAISS's k-means takes without a warning, and a third of its rounds: more of
 # either costs minutes at a million vectors and saves few probes.
 TRAINED_A_LIST, ROUNDS = 40, 8
@@ -114,11 +113,7 @@ class ApproximateIndex:
 
         Raises ValueError unless all are finite, and for fewer than 64.
         """
-        if vectors.count < SMALLEST:
-            raise ValueError(
-                f"an approximate index needs at least {SMALLEST} vectors, not {vectors.count}: "
-                "so few are compared exactly"
-            )
+        check_enough(vectors)
         use_threads(self._faiss, self._threads)
         index = self._untrained(vectors.count, vectors.dim)
         tell = say or (lambda *_: None)
@@ -127,12 +122,7 @@ class ApproximateIndex:
         check_vectors(trained_on, "sampled vectors")
         index.train(trained_on)
         del trained_on
-        done = 0
-        for block in vectors.blocks():
-            check_vectors(block, "vectors", first=done)
-            index.add(contiguous(block))
-            done += len(block)
-            tell("filling the index", done, vectors.count)
+        fill(index, vectors, tell)
         self._take(index)
 
     def search(self, queries: FloatArray, k: int) -> Ranking:

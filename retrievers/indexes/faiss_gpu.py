@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any, Literal, get_args
 
+from datasets.candidates.drawn import Say
 from retrievers.base import Cost, FloatArray, Ranking, unfilled
-from retrievers.indexes.approximate import ROUNDS, SMALLEST, TRAINED_A_LIST, Say
+from retrievers.indexes.approximate import ROUNDS, TRAINED_A_LIST
 from retrievers.indexes.faiss_package import import_faiss, ordered
 from retrievers.indexes.vectors import (
     Held,
     Vectors,
+    check_enough,
     check_search,
     check_vectors,
     contiguous,
+    fill,
     sample,
 )
 
@@ -96,11 +99,8 @@ class FaissGpu:
 
         Raises ValueError unless all are finite, and but for "flat" for fewer than 64.
         """
-        if self.kind != "flat" and vectors.count < SMALLEST:
-            raise ValueError(
-                f"an approximate index needs at least {SMALLEST} vectors, not {vectors.count}: "
-                "so few are compared exactly"
-            )
+        if self.kind != "flat":
+            check_enough(vectors)
         tell = say or (lambda *_: None)
         index = self._untrained(vectors.count, vectors.dim)
         if self.kind == "cagra":
@@ -114,12 +114,7 @@ class FaissGpu:
                 trained_on = sample(vectors, _lists(vectors.count) * TRAINED_A_LIST)
                 check_vectors(trained_on, "sampled vectors")
                 index.train(trained_on)
-            done = 0
-            for block in vectors.blocks():
-                check_vectors(block, "vectors", first=done)
-                index.add(contiguous(block))
-                done += len(block)
-                tell("filling the index", done, vectors.count)
+            fill(index, vectors, tell)
         self._index = index
         self.effort = self._effort
 

@@ -15,9 +15,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from datasets.candidates.drawn import Say
 from datasets.candidates.folder_lock import alone
 from retrievers.base import FloatArray
-from retrievers.indexes.approximate import ApproximateIndex, Kind, Say, factory, training_rows
+from retrievers.indexes.approximate import ApproximateIndex, Kind, factory, training_rows
 from retrievers.indexes.exact import nearest
 from retrievers.indexes.faiss_package import import_faiss
 from retrievers.indexes.tuning import DEPTH, TARGET, Point, Tuned, tune

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from datasets.candidates.drawn import Say
 from retrievers.base import FloatArray, check_depth
 
 BLOCK = 1 << 16
+SMALLEST = 64
 
 
 class Vectors(Protocol):
@@ -56,6 +58,16 @@ def sample(vectors: Vectors, wanted: int) -> FloatArray:
     return np.concatenate([np.empty((0, vectors.dim), np.float32), *taken])
 
 
+def fill(index: Any, vectors: Vectors, say: Say) -> None:
+    """Add the vectors to a trained index of FAISS. Raises ValueError unless all are finite."""
+    done = 0
+    for block in vectors.blocks():
+        check_vectors(block, "vectors", first=done)
+        index.add(contiguous(block))
+        done += len(block)
+        say("filling the index", done, vectors.count)
+
+
 def contiguous(rows: FloatArray) -> FloatArray:
     return np.ascontiguousarray(rows, dtype=np.float32)
 
@@ -71,6 +83,15 @@ def check_vectors(vectors: FloatArray, what: str, first: int = 0) -> None:
         if not np.isfinite([block.min(initial=0), block.max(initial=0)]).all():
             bad = int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
             raise ValueError(f"{what} must be finite; row {first + start + bad} is not")
+
+
+def check_enough(vectors: Vectors) -> None:
+    """Raises ValueError where they are too few to be searched in part."""
+    if vectors.count < SMALLEST:
+        raise ValueError(
+            f"an approximate index needs at least {SMALLEST} vectors, not {vectors.count}: "
+            "so few are compared exactly"
+        )
 
 
 def check_search(queries: FloatArray, k: int, dim: int) -> None:

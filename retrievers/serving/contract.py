@@ -7,19 +7,17 @@ torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from datasets.candidates import CandidateSet
+from datasets.candidates.drawn import Say as Say
 from retrievers.base import Paradigm, Ranking
 
 # "auto" is the fastest that the device computes without rounding to whole numbers.
 Numbers = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-
-# Told (what is being done, done, total).
-Say = Callable[[str, int, int], None]
 
 
 class CannotServe(Exception):

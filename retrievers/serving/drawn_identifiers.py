@@ -7,12 +7,10 @@ one wherever both have the same code sizes.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -33,6 +31,7 @@ from cart.identifiers import (
 )
 from cart.rqvae import RQVAE
 from datasets.candidates import CandidateSet, drawn
+from datasets.candidates.folder_lock import alone
 from retrievers.base import FloatArray, IntArray
 from retrievers.serving.contract import Say
 
@@ -89,7 +88,7 @@ def give_identifiers(candidates: CandidateSet, recipe: Recipe, cache: Path, say:
     folder = cache / "identifiers" / _key(config, sample)
     folder.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, float] = {}
-    with _alone(folder):
+    with alone(folder):
         clock = time.perf_counter()
         quantizers, kept = _quantizers(folder / "quantizers.safetensors", sample, config, say)
         seconds[_phase("fit codebooks", kept)] = time.perf_counter() - clock
@@ -133,14 +132,6 @@ def _key(config: IdentifierConfig, sample: FloatArray) -> str:
 
 def _phase(name: str, kept: bool) -> str:
     return f"{name} (kept)" if kept else name
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """No other process writes into the folder meanwhile."""
-    with (folder / "lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _quantizers(

@@ -15,23 +15,21 @@ import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 
-from cart.captions import Captioned, Captioner
+from cart.captions import Captioned, Generated
 from cart.config import CartConfig, TrainConfig
+from cart.diagnosis import identifier_figures, token_accuracy
 from cart.engine import Engine
 from cart.identifiers import (
     Quantizers,
-    collision_ceiling,
     fit_quantizers,
     identifiers,
-    items_by_prefix,
     level_sizes,
-    perplexity,
 )
 from cart.model import CartModel
 from cart.prefix_tree import PrefixTree
 from cart.rqvae import Monitor
-from cart.search import QUERIES_AT_ONCE, Answer
-from cart.tokenizer import encode, pad, train_tokenizer
+from cart.search import Answer
+from cart.tokenizer import encode, train_tokenizer
 from cart.training import Examples, Progress, train
 
 FloatArray = npt.NDArray[np.float32]
@@ -47,7 +45,7 @@ class Cart:
     """The model with its identifiers and its gallery.
 
     ``fit`` makes the identifiers' codebooks and trains on <caption, identifier> pairs.
-    ``absorb`` gives a gallery its identifiers and trains on what a captioner says of it: a
+    ``absorb`` gives a gallery its identifiers and trains on what a captioner said of it: a
     generative retriever keeps its gallery in its parameters, so this is its indexing. Human
     captions of gallery items have no way in.
     """
@@ -73,13 +71,13 @@ class Cart:
         self._engine: Engine | None = None
 
     def fit(
-        self, train_set: Captioned, validation: Captioned, captioner: Captioner | None
+        self, train_set: Captioned, validation: Captioned, generated: Generated | None
     ) -> Mapping[str, float]:
         """Learn codebooks, tokenizer and model; seconds by phase. Training that a checkpoint
         continues counts whole.
 
-        Validation items are treated as gallery items will be: the captioner speaks for them in
-        training, and their human captions only choose the best epoch by R@10.
+        Validation items are treated as gallery items will be: what was ``generated`` of them
+        speaks for them in training, and their human captions only choose the best epoch by R@10.
         """
         clock = time.perf_counter()
         self.quantizers = fit_quantizers(
@@ -106,8 +104,8 @@ class Cart:
         if len(validation.captions):
             ids = identifiers(self.quantizers.codes(validation.embeddings))
             self.model.reserve_unique(int(ids[:, -1].max()) + 1)
-            if captioner is not None:
-                known = _joined(known, self._borrowed(validation.embeddings, ids, captioner))
+            if generated is not None:
+                known = _joined(known, self._of_gallery(ids, generated))
             tree = PrefixTree.build(ids, self.device)
             tokens, rows = self._tokens(validation.captions), np.array(validation.rows)
 
@@ -120,11 +118,11 @@ class Cart:
         seconds["train"] = self.progress["fit"].seconds
         return seconds
 
-    def absorb(self, embeddings: FloatArray, captioner: Captioner | None) -> Mapping[str, float]:
+    def absorb(self, embeddings: FloatArray, generated: Generated | None) -> Mapping[str, float]:
         """Make embeddings [items, dim] the gallery; seconds by phase.
 
-        Starts from what ``fit`` learned, whatever was absorbed since. Without a captioner only
-        identifiers are given. Raises ValueError when nothing was fitted here: a saved CART
+        Starts from what ``fit`` learned, whatever was absorbed since. Without generated captions
+        only identifiers are given. Raises ValueError when nothing was fitted here: a saved CART
         brings its gallery but not the training pairs that a new one is learned beside.
         """
         if self._as_fitted is None or self._known is None:
@@ -135,11 +133,9 @@ class Cart:
         gallery = identifiers(quantizers.codes(embeddings))
         self._take(model, gallery)
         seconds = {"identifiers": time.perf_counter() - clock}
-        if captioner is not None:
-            clock = time.perf_counter()
-            borrowed = self._borrowed(embeddings, gallery, captioner)
-            seconds["captions"] = time.perf_counter() - clock
-            self._train(_joined(self._known, borrowed), self.config.absorb, None, "absorb")
+        if generated is not None:
+            examples = _joined(self._known, self._of_gallery(gallery, generated))
+            self._train(examples, self.config.absorb, None, "absorb")
             seconds["train"] = self.progress["absorb"].seconds
         return seconds
 
@@ -166,50 +162,17 @@ class Cart:
             self._engine = Engine(model, tree, self.config.search, self.device)
         return self._engine.search(self._tokens(queries), k)
 
-    @torch.inference_mode()
-    def token_accuracy(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
-        """Share of queries whose right token is the likeliest valid one, given the right prefix.
-
-        relevant [queries] are gallery rows. One figure a position: where answers are lost.
-        """
+    def diagnose(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
+        """Figures of the identifiers, and the accuracy of each token for queries whose gallery
+        rows ``relevant`` [queries] are."""
         model, tree = self._indexed()
         assert self.gallery is not None
-        wanted = torch.from_numpy(self.gallery[relevant]).to(self.device)
-        tokens = self._tokens(queries)
-        right = torch.zeros(tree.length, device=self.device)
-        for start in range(0, len(tokens), QUERIES_AT_ONCE):
-            part = slice(start, start + QUERIES_AT_ONCE)
-            ids, mask = pad(tokens[part], self.device)
-            logits = model.decode(model.encode(ids, mask), wanted[part])
-            node = torch.zeros(len(ids), dtype=torch.int64, device=self.device)
-            for level, scores in enumerate(logits):
-                children = tree.children(level, node)
-                valid = scores.gather(-1, children.tokens)
-                valid = valid.masked_fill(~children.valid, -torch.inf)
-                chosen = children.tokens.gather(1, valid.argmax(dim=1, keepdim=True)).squeeze(1)
-                goal = wanted[part][:, level]
-                right[level] += (chosen == goal).sum()
-                matches = (children.tokens == goal[:, None]) & children.valid
-                node = children.nodes.gather(1, matches.int().argmax(dim=1, keepdim=True)).squeeze(
-                    1
-                )
-        names = ["k", *(f"v{m + 1}" for m in range(tree.length - 2)), "u"]
-        share = (right / max(1, len(tokens))).tolist()
-        return {f"token_accuracy/{name}": value for name, value in zip(names, share, strict=True)}
-
-    def identifier_figures(self) -> Mapping[str, float]:
-        """Collision ceiling of the gallery, distinct prefixes, perplexity of each code level."""
-        assert self.gallery is not None
-        prefixes = self.gallery[:, :-1]
-        figures = {
-            "collision_ceiling": collision_ceiling(prefixes),
-            "distinct_prefixes": len(items_by_prefix(prefixes)) / len(prefixes),
-        }
         sizes = level_sizes(self.config.identifiers, 1)
-        for level in range(prefixes.shape[1]):
-            name = "k" if level == 0 else f"v{level}"
-            figures[f"perplexity/{name}"] = perplexity(prefixes[:, level], sizes[level])
-        return figures
+        tokens = self._tokens(queries)
+        return {
+            **identifier_figures(self.gallery, sizes),
+            **token_accuracy(model, tree, self.gallery, tokens, relevant, self.device),
+        }
 
     @property
     def bytes(self) -> int:
@@ -243,11 +206,9 @@ class Cart:
         assert self.tokenizer is not None
         return encode(self.tokenizer, texts, self.config.model.max_tokens)
 
-    def _borrowed(self, embeddings: FloatArray, ids: IntArray, captioner: Captioner) -> Examples:
-        lent = captioner.captions(embeddings)
-        captions = [caption for captions in lent for caption in captions]
-        rows = [row for row, captions in enumerate(lent) for _ in captions]
-        return Examples(self._tokens(captions), ids[rows], np.full(len(rows), -1))
+    def _of_gallery(self, ids: IntArray, generated: Generated) -> Examples:
+        texts, rows = generated.flat()
+        return Examples(self._tokens(texts), ids[rows], np.full(len(rows), -1))
 
     def _take(self, model: CartModel, gallery: IntArray) -> None:
         sizes = level_sizes(self.config.identifiers, int(gallery[:, -1].max()) + 1)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cart.captions import Captioner, NeighbourCaptioner
+from cart.captions import Generated, NeighbourCaptioner
 from cart.cart import Cart
 from cart.config import CartConfig, IdentifierConfig, ModelConfig, TrainConfig
 from cart.saving import load, save
@@ -18,6 +18,7 @@ from retrievers.base import (
     Availability,
     Cost,
     Encoder,
+    FloatArray,
     IndexStats,
     IntArray,
     Ranking,
@@ -41,7 +42,7 @@ class Generative:
     ) -> None:
         self._spec, self._encoder, self._cart = spec, encoder, cart
         self._bars = bars or Bars()
-        self._captioner: Captioner | None = None
+        self._captioner: NeighbourCaptioner | None = None
         self._ids: list[str] = []
 
     @property
@@ -58,8 +59,11 @@ class Generative:
         captions = self._cart.config.captions
         self._captioner = NeighbourCaptioner(captioned, captions) if captions else None
         self._ids = []
+        clock = time.perf_counter()
+        generated = self._generated(chosen_on.embeddings)
+        seconds["captions"] = time.perf_counter() - clock
         with self._bars.shown():
-            fitted = self._cart.fit(captioned, chosen_on, self._captioner)
+            fitted = self._cart.fit(captioned, chosen_on, generated)
         return {**seconds, **fitted}
 
     def index(self, items: Sequence[Item]) -> IndexStats:
@@ -67,10 +71,16 @@ class Generative:
         clock = time.perf_counter()
         embeddings = self._encoder.encode_items(items)
         encode = time.perf_counter() - clock
+        clock = time.perf_counter()
+        generated = self._generated(embeddings)
+        captions = time.perf_counter() - clock
         with self._bars.shown():
-            seconds = self._cart.absorb(embeddings, self._captioner)
+            seconds = self._cart.absorb(embeddings, generated)
         self._ids = [item.id for item in items]
-        return IndexStats({"encode": encode, **seconds}, self._cart.bytes)
+        return IndexStats({"encode": encode, "captions": captions, **seconds}, self._cart.bytes)
+
+    def _generated(self, embeddings: FloatArray) -> Generated | None:
+        return self._captioner.captions(embeddings) if self._captioner else None
 
     def search(self, queries: Sequence[str], k: int) -> Ranking:
         """Beam search; ``tokens_decoded`` counts the decoder positions computed."""
@@ -101,10 +111,7 @@ class Generative:
 
     def diagnose(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
         """Accuracy per identifier token, collision ceiling, codebook perplexity."""
-        return {
-            **self._cart.identifier_figures(),
-            **self._cart.token_accuracy(queries, relevant),
-        }
+        return self._cart.diagnose(queries, relevant)
 
     def save(self, folder: Path) -> None:
         """Write encoder, model and gallery. Raises ValueError when nothing was indexed."""

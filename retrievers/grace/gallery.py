@@ -84,7 +84,7 @@ def learn(
     its training neighbours, where GRACE takes what a captioner says. Human captions of gallery
     items have no way in.
     """
-    lent = NeighbourCaptioner(train, config.captions).captions(embeddings)
+    lent = NeighbourCaptioner(train, config.captions).captions(embeddings).texts
     known = Known(train, embeddings, lent, tokenizer)
     torch.manual_seed(seed)
     assigned = scheme.assign(known, config.model.width, seed, monitor)

@@ -59,9 +59,9 @@ def fitted(checkpoints: Path | None = None, seed: int = 0) -> tuple[Cart, Captio
     validation, _ = world(seed + 1, 1)
     cart_model = Cart(CONFIG, seed, checkpoints=checkpoints)
     captioner = NeighbourCaptioner(pairs, CaptionConfig(2, 3))
-    cart_model.fit(pairs, validation, captioner)
+    cart_model.fit(pairs, validation, captioner.captions(validation.embeddings))
     gallery, _ = world(seed + 2, 1)
-    cart_model.absorb(gallery.embeddings, captioner)
+    cart_model.absorb(gallery.embeddings, captioner.captions(gallery.embeddings))
     return cart_model, gallery
 
 
@@ -88,11 +88,12 @@ def test_token_accuracy_of_a_learned_model_is_high_and_has_one_figure_a_token(
     learned: tuple[Cart, Captioned],
 ) -> None:
     model, gallery = learned
-    figures = model.token_accuracy(list(gallery.captions), np.array(gallery.rows))
-    assert list(figures) == ["token_accuracy/k", "token_accuracy/v1", "token_accuracy/u"]
+    figures = model.diagnose(list(gallery.captions), np.array(gallery.rows))
+    told = [name for name in figures if name.startswith("token_accuracy/")]
+    assert told == ["token_accuracy/k", "token_accuracy/v1", "token_accuracy/u"]
     assert figures["token_accuracy/k"] > 0.8
     wrong = (np.array(gallery.rows) + 7) % len(gallery.embeddings)
-    assert model.token_accuracy(list(gallery.captions), wrong)["token_accuracy/k"] < 0.5
+    assert model.diagnose(list(gallery.captions), wrong)["token_accuracy/k"] < 0.5
 
 
 def test_a_saved_model_answers_alike_and_refuses_a_new_gallery(
@@ -117,9 +118,9 @@ def test_absorbing_a_gallery_forgets_the_one_before(learned: tuple[Cart, Caption
     model, gallery = fitted()
     captioner = NeighbourCaptioner(pairs, CaptionConfig(2, 3))
     first = model.search(["a red disc"], 3)
-    model.absorb(gallery.embeddings[:5], captioner)
+    model.absorb(gallery.embeddings[:5], captioner.captions(gallery.embeddings[:5]))
     assert set(model.search(["a red disc"], 9).items[0]) == {-1, *range(5)}
-    model.absorb(gallery.embeddings, captioner)
+    model.absorb(gallery.embeddings, captioner.captions(gallery.embeddings))
     again = model.search(["a red disc"], 3)
     assert (first.items == again.items).all()
     np.testing.assert_allclose(first.scores, again.scores, atol=1e-5)
@@ -155,8 +156,9 @@ def test_only_training_captions_ever_reach_the_model(monkeypatch: pytest.MonkeyP
     config = replace(CONFIG, fit=replace(CONFIG.fit, epochs=2))
     model = Cart(config, 0)
     captioner = NeighbourCaptioner(pairs, CaptionConfig(2, 3))
-    model.fit(pairs, validation, captioner)
-    model.absorb(world(2, 1)[0].embeddings, captioner)
+    model.fit(pairs, validation, captioner.captions(validation.embeddings))
+    embeddings = world(2, 1)[0].embeddings
+    model.absorb(embeddings, captioner.captions(embeddings))
     assert model.tokenizer is not None
     allowed = set(map(tuple, cart.cart.encode(model.tokenizer, list(pairs.captions), 64)))
     assert set(seen) == allowed

@@ -1,0 +1,72 @@
+"""Where a CART loses its answers: figures of its identifiers and of each token it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from cart.identifiers import collision_ceiling, items_by_prefix, perplexity
+from cart.model import CartModel
+from cart.prefix_tree import PrefixTree
+from cart.search import QUERIES_AT_ONCE
+from cart.tokenizer import pad
+
+IntArray = npt.NDArray[np.int64]
+
+
+def token_names(length: int) -> list[str]:
+    """Of the positions of identifiers of ``length`` tokens: k, v1, ..., u."""
+    return ["k", *(f"v{m + 1}" for m in range(length - 2)), "u"]
+
+
+@torch.inference_mode()
+def token_accuracy(
+    model: CartModel,
+    tree: PrefixTree,
+    gallery: IntArray,
+    tokens: Sequence[Sequence[int]],
+    relevant: IntArray,
+    device: str,
+) -> dict[str, float]:
+    """Share of queries whose right token is the likeliest valid one, given the right prefix.
+
+    gallery   identifiers [items, length]
+    tokens    of each query
+    relevant  gallery row of each query [queries]
+    """
+    wanted = torch.from_numpy(gallery[relevant]).to(device)
+    right = torch.zeros(tree.length, device=device)
+    for start in range(0, len(tokens), QUERIES_AT_ONCE):
+        part = slice(start, start + QUERIES_AT_ONCE)
+        ids, mask = pad(tokens[part], device)
+        logits = model.decode(model.encode(ids, mask), wanted[part])
+        node = torch.zeros(len(ids), dtype=torch.int64, device=device)
+        for level, scores in enumerate(logits):
+            children = tree.children(level, node)
+            valid = scores.gather(-1, children.tokens)
+            valid = valid.masked_fill(~children.valid, -torch.inf)
+            chosen = children.tokens.gather(1, valid.argmax(dim=1, keepdim=True)).squeeze(1)
+            goal = wanted[part][:, level]
+            right[level] += (chosen == goal).sum()
+            matches = (children.tokens == goal[:, None]) & children.valid
+            taken = matches.int().argmax(dim=1, keepdim=True)
+            node = children.nodes.gather(1, taken).squeeze(1)
+    share = (right / max(1, len(tokens))).tolist()
+    names = token_names(tree.length)
+    return {f"token_accuracy/{name}": value for name, value in zip(names, share, strict=True)}
+
+
+def identifier_figures(gallery: IntArray, sizes: Sequence[int]) -> Mapping[str, float]:
+    """Of identifiers [items, length]: collision ceiling, distinct prefixes an item, and the
+    perplexity of each code level, whose vocabularies ``sizes`` are."""
+    prefixes = gallery[:, :-1]
+    figures = {
+        "collision_ceiling": collision_ceiling(prefixes),
+        "distinct_prefixes": len(items_by_prefix(prefixes)) / len(prefixes),
+    }
+    for level, name in enumerate(token_names(gallery.shape[1])[:-1]):
+        figures[f"perplexity/{name}"] = perplexity(prefixes[:, level], sizes[level])
+    return figures

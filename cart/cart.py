@@ -26,8 +26,8 @@ from cart.identifiers import (
     level_sizes,
 )
 from cart.model import CartModel
+from cart.monitor import Monitor
 from cart.prefix_tree import PrefixTree
-from cart.rqvae import Monitor
 from cart.search import Answer
 from cart.tokenizer import encode, train_tokenizer
 from cart.training import Examples, Progress, train

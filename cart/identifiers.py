@@ -13,8 +13,9 @@ from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
 from cart.config import IdentifierConfig
+from cart.monitor import Monitor
 from cart.prefix_tree.ordering import keys
-from cart.rqvae import RQVAE, Monitor, fit_rqvae
+from cart.rqvae import RQVAE, fit_rqvae
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]

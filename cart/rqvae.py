@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cart.config import IdentifierConfig
-
-# Told (label, done, total) after each unit of work.
-Monitor = Callable[[str, int, int], None]
+from cart.monitor import Monitor
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from cart.config import TrainConfig
 from cart.loss import cart_loss
 from cart.model import CartModel
-from cart.rqvae import Monitor
+from cart.monitor import Monitor
 from cart.tokenizer import pad
 
 IntArray = npt.NDArray[np.int64]

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from cart.captions import Captioned, NeighbourCaptioner
+from cart.monitor import Monitor
 from cart.prefix_tree import ENDED, PrefixTree
-from cart.rqvae import Monitor
 from cart.search import Answer, search
 from cart.tokenizer import encode
 from cart.training import Examples, optimise

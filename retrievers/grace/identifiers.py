@@ -10,8 +10,8 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from cart.captions import Captioned
+from cart.monitor import Monitor
 from cart.prefix_tree import ENDED
-from cart.rqvae import Monitor
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 
 from cart.captions import Captioned
-from cart.rqvae import Monitor
+from cart.monitor import Monitor
 from cart.tokenizer import encode
 from retrievers.grace.config import Options
 from retrievers.grace.identifiers import (

@@ -28,6 +28,7 @@ from cart.identifiers import (
 from cart.model import CartModel
 from cart.monitor import Monitor
 from cart.prefix_tree import PrefixTree
+from cart.rehearsal import Learned, joined, sample
 from cart.search import Answer
 from cart.tokenizer import encode, train_tokenizer
 from cart.training import Examples, Progress, train
@@ -67,6 +68,7 @@ class Cart:
         self.tree: PrefixTree | None = None
         self.progress: dict[str, Progress] = {}
         self._known: Examples | None = None
+        self._learned: Learned | None = None
         self._as_fitted: CartModel | None = None
         self._engine: Engine | None = None
 
@@ -105,7 +107,7 @@ class Cart:
             ids = identifiers(self.quantizers.codes(validation.embeddings))
             self.model.reserve_unique(int(ids[:, -1].max()) + 1)
             if generated is not None:
-                known = _joined(known, self._of_gallery(ids, generated))
+                known = joined(known, self._of_gallery(ids, generated))
             tree = PrefixTree.build(ids, self.device)
             tokens, rows = self._tokens(validation.captions), np.array(validation.rows)
 
@@ -133,8 +135,10 @@ class Cart:
         gallery = identifiers(quantizers.codes(embeddings))
         self._take(model, gallery)
         seconds = {"identifiers": time.perf_counter() - clock}
+        self._learned = None
         if generated is not None:
-            examples = _joined(self._known, self._of_gallery(gallery, generated))
+            self._learned = self._of_rows(np.arange(len(gallery)), generated)
+            examples = joined(self._known, self._learned.pairs)
             self._train(examples, self.config.absorb, None, "absorb")
             seconds["train"] = self.progress["absorb"].seconds
         return seconds
@@ -153,7 +157,31 @@ class Cart:
         model, tree = self._indexed()
         assert self.gallery is not None
         left = tree.without(rows)
+        self._learned = self._learned.without(rows) if self._learned else None
         self._hold(model, np.delete(self.gallery, list(rows), axis=0), left)
+
+    def adapt(self, rows: Sequence[int], generated: Generated) -> Mapping[str, float]:
+        """Learn gallery rows that were added from what was ``generated`` of each; seconds by phase.
+
+        A short training on these pairs beside ``config.rehearsal`` old ones for each, drawn from
+        the training pairs and from what taught the rest of the gallery. Identifiers and prefix
+        tree stay as they are. Raises ValueError where a row is not in the gallery, and when
+        nothing was fitted here, as ``absorb`` does.
+        """
+        if self._known is None or self.gallery is None:
+            raise ValueError("fit the model and index a gallery before it learns what was added")
+        if len(generated.texts) != len(rows):
+            raise ValueError(f"captions of {len(generated.texts)} items for {len(rows)} rows")
+        if len(rows) and not 0 <= min(rows) <= max(rows) < len(self.gallery):
+            raise ValueError(f"a row is not among the gallery's {len(self.gallery)}")
+        new = self._of_rows(np.array(rows, dtype=np.int64), generated)
+        if not len(new.rows):
+            return {}
+        old = joined(self._known, self._learned.pairs) if self._learned else self._known
+        rehearsed = sample(old, round(self.config.rehearsal * len(new.rows)), self.seed)
+        self._train(joined(new.pairs, rehearsed), self.config.adapt, None, "adapt")
+        self._learned = self._learned.with_more(new) if self._learned else new
+        return {"train": self.progress["adapt"].seconds}
 
     def search(self, queries: Sequence[str], k: int) -> Answer:
         """The k best gallery rows of each query, by constrained beam search."""
@@ -200,7 +228,7 @@ class Cart:
         """Take parts that were saved."""
         self.model, self.quantizers, self.tokenizer = model, quantizers, tokenizer
         self._take(model, gallery)
-        self._known = self._as_fitted = None
+        self._known = self._learned = self._as_fitted = None
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         assert self.tokenizer is not None
@@ -209,6 +237,13 @@ class Cart:
     def _of_gallery(self, ids: IntArray, generated: Generated) -> Examples:
         texts, rows = generated.flat()
         return Examples(self._tokens(texts), ids[rows], np.full(len(rows), -1))
+
+    def _of_rows(self, rows: IntArray, generated: Generated) -> Learned:
+        """What was generated of gallery rows, as pairs to learn."""
+        assert self.gallery is not None
+        owners = [row for row, said in zip(rows, generated.texts, strict=True) for _ in said]
+        pairs = self._of_gallery(self.gallery[rows], generated)
+        return Learned(pairs, np.array(owners, dtype=np.int64))
 
     def _take(self, model: CartModel, gallery: IntArray) -> None:
         sizes = level_sizes(self.config.identifiers, int(gallery[:, -1].max()) + 1)
@@ -240,14 +275,6 @@ class Cart:
         if self.model is None or self.tree is None:
             raise ValueError("index a gallery before searching it")
         return self.model, self.tree
-
-
-def _joined(first: Examples, second: Examples) -> Examples:
-    return Examples(
-        [*first.tokens, *second.tokens],
-        np.concatenate([first.identifiers, second.identifiers]),
-        np.concatenate([first.items, second.items]),
-    )
 
 
 def _digest(model: CartModel, examples: Examples, config: TrainConfig, seed: int) -> str:

@@ -108,7 +108,8 @@ class CaptionConfig:
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """``beam`` is widened to k where k is larger.
+    """``beam`` is widened to k where k is larger, and doubled up to ``widest_beam`` for the queries
+    whose answer is not certified to be the model's own k best (``cart.beam``); by default for none.
 
     ``renormalise`` names the steps whose probability is spread over the valid children only. The
     counter means nothing, so what the model says of it where there is no choice only blurs the
@@ -118,11 +119,14 @@ class SearchConfig:
 
     beam: int = 20
     renormalise: Renormalise = "counter"
+    widest_beam: int = 0
 
 
 @dataclass(frozen=True)
 class CartConfig:
     """``fit`` trains on the pairs, ``absorb`` on a new gallery's borrowed captions beside them.
+    ``adapt`` is the short training on items that were added later, beside ``rehearsal`` old pairs
+    for each new one.
 
     Most of the steps go to ``absorb``, and steps are what it wants. On a synthetic twin of
     Flickr30K (1,400 pictures to learn from, 250 to search, seed 0; the dual tower reaches R@1
@@ -135,6 +139,10 @@ class CartConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     fit: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=2, least_steps=200))
     absorb: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=5, least_steps=300))
+    adapt: TrainConfig = field(
+        default_factory=lambda: TrainConfig(epochs=3, least_steps=60, learning_rate=1e-3)
+    )
+    rehearsal: float = 3.0
     captions: CaptionConfig | None = field(default_factory=CaptionConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     vocabulary: int = 2000

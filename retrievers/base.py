@@ -138,6 +138,18 @@ class Updatable(Protocol):
 
 
 @runtime_checkable
+class Adaptable(Protocol):
+    """An updatable retriever that can learn items which were added to its gallery."""
+
+    def adapt(self, ids: Sequence[str]) -> Mapping[str, float]:
+        """A short training on what can be said of these items without people; seconds by phase.
+
+        Raises ValueError where an id is not in the gallery, or when nothing was fitted here.
+        """
+        ...
+
+
+@runtime_checkable
 class TextRanker(Protocol):
     """A retriever that can also rank texts for an item: the reverse direction."""
 
@@ -162,6 +174,27 @@ class Diagnosable(Protocol):
 
     def diagnose(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
         """Named figures for queries whose right row is ``relevant`` [queries]."""
+        ...
+
+
+@dataclass(frozen=True)
+class ItemMap:
+    """Where the gallery's items lie, and the codes that were made of that.
+
+    embeddings  [items, dim]
+    prefixes    [items, length] the identifiers without the counter that tells equal ones apart
+    """
+
+    embeddings: FloatArray
+    prefixes: IntArray
+
+
+@runtime_checkable
+class Mapped(Protocol):
+    """A retriever that names its items by codes of their embeddings."""
+
+    def item_map(self, items: Sequence[Item]) -> ItemMap:
+        """Of the items of its gallery, in their order. Raises ValueError when none is indexed."""
         ...
 
 
@@ -271,4 +304,21 @@ class Adapter(Protocol):
 
     def tiny(self, seed: int) -> Retriever:
         """A small form with random weights for the conformance suite; needs no files."""
+        ...
+
+
+@runtime_checkable
+class Variable(Protocol):
+    """An adapter whose retriever can be had with other settings (see ``retrievers.variants``)."""
+
+    @property
+    def fields(self) -> Mapping[str, str | int | float | bool | None]:
+        """Every setting that can be changed, by its name, as it is."""
+        ...
+
+    def variant(self, changes: Mapping[str, str]) -> Adapter:
+        """The same with some fields set from text, under the name that says so.
+
+        Raises ValueError with a sentence for a field or a value that there is not.
+        """
         ...

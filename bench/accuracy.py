@@ -110,7 +110,9 @@ def accuracy(
     retriever: Annotated[
         str,
         typer.Option(
-            help="Retrievers, separated by commas; one of your own as package.module:Object.",
+            help="Retrievers, separated by commas; one of your own as package.module:Object. "
+            "CART with other settings as 'cart[model.encoder_layers=5;search.beam=50]', in quotes; "
+            "--list --retriever cart shows the fields.",
             metavar="NAME,NAME",
         ),
     ] = "",

@@ -8,10 +8,11 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 
 from bench import published, terminal
+from cart.variants import text_of
 from datasets import loading
 from datasets import registry as datasets
 from retrievers import registry as retrievers
-from retrievers.base import Settings
+from retrievers.base import Settings, Variable
 from retrievers.entry import Entry
 
 
@@ -53,8 +54,21 @@ def _in_full(name: str, settings: Settings) -> tuple[str, ...]:
         _licence(entry),
         _published(entry),
         *(f"--checkpoint {name}.{role}=: {what}" for role, what in entry.checkpoint_roles.items()),
+        _fields(name),
         _state(name, settings),
     )
+
+
+def _fields(name: str) -> str:
+    """What a variant of it can change, "" where there is nothing or it cannot be loaded."""
+    try:
+        found = retrievers.adapter(name)
+    except Exception:
+        return ""  # _state says why
+    if not isinstance(found, Variable):
+        return ""
+    fields = (f"{field}={text_of(value)}" for field, value in found.fields.items())
+    return f"Fields, for {name}[field=value;...]: {'; '.join(fields)}"
 
 
 def _kind(entry: Entry) -> str:

@@ -11,6 +11,7 @@ from bench.plan import Loaded, Planned, not_loaded, plan
 from bench.runner import RunOptions
 from bench.selection import (
     known_entry,
+    known_name,
     parse_checkpoints,
     parse_depth,
     parse_imports,
@@ -67,7 +68,7 @@ def chosen_retrievers(request: Request, imports: Mapping[str, str]) -> list[str]
     if request.untrained:
         names = [name for name in names if known_entry(name).target]
         names = [name if name.endswith(UNTRAINED) else f"{name}{UNTRAINED}" for name in names]
-    return [name for name in [*names, *imports] if known_entry(name)]
+    return list(dict.fromkeys(map(known_name, [*names, *imports])))
 
 
 def chosen_sources(request: Request, say: Callable[[str], None]) -> list[DatasetSource]:

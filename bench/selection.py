@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
-from retrievers import registry
+from retrievers import registry, variants
 from retrievers.base import Depth
 from retrievers.entry import Entry
 from retrievers.imported import MARK
+
+T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
@@ -20,8 +23,21 @@ class UsageError(Exception):
 
 def known_entry(name: str) -> Entry:
     """Raises UnknownRetriever, and UsageError where the code of a retriever cannot be loaded."""
+    return _loaded(registry.entry, name)
+
+
+def known_name(name: str) -> str:
+    """The name that a retriever is run under: of a variant, its canonical one.
+
+    Raises as ``known_entry``; UnknownRetriever too where a variant's changes cannot be made.
+    """
+    known_entry(name)
+    return _loaded(registry.canonical, name)
+
+
+def _loaded(ask: Callable[[str], T], name: str) -> T:
     try:
-        return registry.entry(name)
+        return ask(name)
     except registry.UnknownRetriever:
         raise
     except Exception as problem:
@@ -32,7 +48,7 @@ def known_entry(name: str) -> Entry:
 
 def split_names(text: str) -> list[str]:
     """The names of a comma-separated list, each once, in their order."""
-    return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
+    return list(dict.fromkeys(name for part in variants.split(text) if (name := part.strip())))
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -71,7 +87,7 @@ def parse_checkpoints(text: str, retrievers: Sequence[str]) -> Mapping[str, Mapp
     """retriever -> role -> value, from "role=VALUE,retriever.role=VALUE,retriever=VALUE".
 
     A role without a retriever goes to every retriever of the run that has it; a retriever without
-    a role means its model, or the one role that it has.
+    a role means its model, or the one role that it has. A retriever stands for its variants too.
     Raises UsageError where no retriever of the run has the role.
     """
     found: dict[str, dict[str, str]] = {name: {} for name in retrievers}
@@ -94,7 +110,8 @@ def _takers(target: str, retrievers: Sequence[str]) -> list[tuple[str, str]]:
         (name, role)
         for name, each in roles.items()
         for role in each
-        if target in (role, f"{name}.{role}") or (target == name and role == _own_role(each))
+        for own in (name, name.partition("[")[0])
+        if target in (role, f"{own}.{role}") or (target == own and role == _own_role(each))
     ]
     if not takers:
         raise UsageError(

@@ -12,6 +12,7 @@ from cart.captions import Generated, NeighbourCaptioner
 from cart.cart import Cart
 from cart.config import CartConfig, IdentifierConfig, ModelConfig, TrainConfig
 from cart.saving import load, save
+from cart.variants import changed
 from datasets.base import Item, Pairs
 from retrievers import item_embeddings
 from retrievers.base import (
@@ -21,6 +22,7 @@ from retrievers.base import (
     FloatArray,
     IndexStats,
     IntArray,
+    ItemMap,
     Ranking,
     Retriever,
     RetrieverSpec,
@@ -28,6 +30,7 @@ from retrievers.base import (
     check_depth,
 )
 from retrievers.progress import Bars
+from retrievers.variants import differences, named
 
 
 class Generative:
@@ -113,6 +116,12 @@ class Generative:
         """Accuracy per identifier token, collision ceiling, codebook perplexity."""
         return self._cart.diagnose(queries, relevant)
 
+    def item_map(self, items: Sequence[Item]) -> ItemMap:
+        """The embeddings that the identifiers were made of, and the identifiers' codes."""
+        if [item.id for item in items] != self._ids or self._cart.gallery is None:
+            raise ValueError("the map is of the gallery that was indexed, in its order")
+        return ItemMap(self._encoder.encode_items(items), self._cart.gallery[:, :-1])
+
     def save(self, folder: Path) -> None:
         """Write encoder, model and gallery. Raises ValueError when nothing was indexed."""
         save(self._cart, folder / "cart")
@@ -134,6 +143,17 @@ class CartAdapter:
 
     name: str = "cart"
     config: CartConfig = field(default_factory=CartConfig)
+
+    @property
+    def fields(self) -> Mapping[str, str | int | float | bool | None]:
+        """Every value of the config by its dotted name."""
+        return self.config.flat()
+
+    def variant(self, changes: Mapping[str, str]) -> CartAdapter:
+        """Raises cart.variants.BadChange."""
+        config = changed(self.config, changes)
+        own = differences(self.config.flat(), config.flat())
+        return replace(self, name=named(self.name, own), config=config)
 
     def availability(self, settings: Settings) -> Availability:
         return item_embeddings.adapter(settings).availability(settings)

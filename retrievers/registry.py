@@ -3,7 +3,8 @@
 A third party adds its own by an entry point of the group ``retrieval_paradigms.retrievers``
 that names an ``Entry``, in a module that imports nothing heavy. A retriever that is not
 registered can be named in full, as ``package.module:Object``, where the object is an ``Entry``,
-an adapter or a class that makes an adapter without arguments.
+an adapter or a class that makes an adapter without arguments. ``NAME[field=value;...]`` is either
+with some of its settings changed, where its adapter is ``Variable``.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 import difflib
 import importlib
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import cast
 
-from retrievers.base import Adapter, Settings
+from retrievers import variants
+from retrievers.base import Adapter, Settings, Variable
 from retrievers.entry import Entry
 from retrievers.imported import MARK as IMPORTED
 from retrievers.imported import Imported, known_as
@@ -38,12 +41,20 @@ def names() -> tuple[str, ...]:
 
 
 def entry(name: str) -> Entry:
-    """What is known of a retriever. Raises UnknownRetriever."""
+    """What is known of a retriever. Raises UnknownRetriever.
+
+    Of a variant that is what is known of the retriever that it changes, less the published row,
+    which is of other settings; ``adapter`` says whether its changes can be made.
+    """
     if name.endswith(UNTRAINED):
         whole = entry(name.removesuffix(UNTRAINED))
         return replace(whole, name=name, checkpoint_roles={}, restriction="", published=None)
     if name.endswith(IMPORTED):
         return known_as(name, _entries().get(name.removesuffix(IMPORTED)))
+    base, changes = _parsed(name)
+    if base != name:
+        whole = entry(base)
+        return replace(whole, name=name, published=None) if changes else whole
     found = _find(name)
     return found if isinstance(found, Entry) else _describe(name, _as_adapter(found))
 
@@ -52,16 +63,54 @@ def adapter(name: str) -> Adapter:
     """The adapter that builds a retriever. Raises UnknownRetriever.
 
     That of ``NAME@untrained`` builds its tiny form, that of ``NAME@imported`` reads what was
-    computed elsewhere.
+    computed elsewhere, that of ``NAME[field=value]`` has other settings.
     """
     if name.endswith(UNTRAINED):
         return Untrained(adapter(name.removesuffix(UNTRAINED)))
     if name.endswith(IMPORTED):
         return Imported(entry(name))
+    base, changes = _parsed(name)
+    if base != name:
+        return _variant(adapter(base), name, changes)
     found = _find(name)
     if not isinstance(found, Entry):
         return _as_adapter(found)
     return _as_adapter(_load(found.target)) if found.target else PublishedOnly(found)
+
+
+def canonical(name: str) -> str:
+    """The one name of a variant: sorted, without what changes nothing. Others stay as they are.
+
+    Raises UnknownRetriever.
+    """
+    for mark in (UNTRAINED, IMPORTED):
+        if name.endswith(mark):
+            return f"{canonical(name.removesuffix(mark))}{mark}" if "[" in name else name
+    base, _ = _parsed(name)
+    if base == name:
+        return name
+    before, after = adapter(base), adapter(name)
+    if not isinstance(before, Variable) or not isinstance(after, Variable):
+        return name
+    return variants.named(base, variants.differences(before.fields, after.fields))
+
+
+def _parsed(name: str) -> tuple[str, Mapping[str, str]]:
+    try:
+        return variants.parse(name)
+    except variants.BadVariantName as problem:
+        raise UnknownRetriever(str(problem)) from problem
+
+
+def _variant(base: Adapter, name: str, changes: Mapping[str, str]) -> Adapter:
+    if not changes:
+        return base
+    if not isinstance(base, Variable):
+        raise UnknownRetriever(f"{name!r}: this retriever has no fields that can be changed.")
+    try:
+        return base.variant(changes)
+    except ValueError as problem:
+        raise UnknownRetriever(f"{name!r}: {problem}") from problem
 
 
 def _find(name: str) -> object:

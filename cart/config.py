@@ -12,6 +12,8 @@ from typing import Literal
 CoarseGate = Literal["sigmoid", "self-gated", "off"]
 Consistency = Literal["decoder", "model", "off"]
 Renormalise = Literal["nothing", "counter", "everything"]
+Schedule = Literal["cosine", "restarts"]
+Numbers = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,17 @@ class TrainConfig:
 
     ``epochs`` are made more where they would give fewer than ``least_steps`` steps.
     ``consistency`` is where the two passes of equation 7 part: after the encoder ("decoder") or
-    before it ("model", twice the work). ``cycles`` counts the cosine's restarts plus one.
+    before it ("model", twice the work).
+
+    ``schedule`` is "cosine", one warm-up and then a cosine to zero, or "restarts", as published:
+    each of ``cycles`` rounds warms up anew. ``warmup`` is the share of all steps, or of a round's.
+    The optimiser is AdamW, which is Adam without ``weight_decay``; ``beta2`` is the memory of its
+    second moment, ``clip`` the longest gradient that it is given.
+
+    ``numbers`` is what matrices are multiplied in; weights and optimiser stay in fp32. A batch
+    goes through in ``accumulate`` parts, which saves memory and changes nothing but rounding and
+    the drawing of dropout.
+
     ``validations`` are spread evenly over the epochs; training stops after ``patience`` of them
     without a better R@10. An epoch takes at most ``captions_per_item`` human captions of an item,
     drawn anew each time: MSVD has up to 81, and would spend its epochs on a few items' wording.
@@ -69,15 +81,24 @@ class TrainConfig:
     least_steps: int = 400
     batch_size: int = 128
     learning_rate: float = 2e-3
+    schedule: Schedule = "cosine"
     warmup: float = 0.05
     cycles: int = 1
     weight_decay: float = 0.01
+    beta2: float = 0.98
+    clip: float | None = 1.0
+    numbers: Numbers = "fp32"
+    accumulate: int = 1
     label_smoothing: float = 0.0
     consistency: Consistency = "decoder"
     consistency_weight: float = 0.15
     validations: int = 8
     patience: int = 4
     captions_per_item: int = 10
+
+    def __post_init__(self) -> None:
+        if self.accumulate < 1:
+            raise ValueError(f"a batch goes through in one part or more, not in {self.accumulate}")
 
     def epochs_of(self, steps: int) -> int:
         """Epochs to train for when one has ``steps`` steps."""

@@ -3,6 +3,16 @@
 This is the plain one, made to be read; ``cart.engine`` is checked against it. The beam is the
 query length of the cross-attention: encoder keys and values are made once a query and never
 copied to the beams. Nothing is read back to the host before the end.
+
+A step adds a log-probability, which is never positive, so that no item scores higher than any
+prefix of its identifier. Where the k-th item found scores no less than every prefix that was let
+go, the answer is certified: no item outside it scores higher than its last, though one may tie.
+Rounding does not weaken that. To add what is not positive never raises a floating-point number,
+since rounding keeps order and the number itself is one; and a log-softmax, a difference to the
+largest logit less the logarithm of a sum that holds exp(0) = 1, rounds to nothing positive. So the
+bound holds for scores as they are computed here, in the numbers that they are computed in. It says
+nothing of other numbers: what fp32 or 8 bits make of the same model in batches of another shape
+differs by a rounding, within which items may change places.
 """
 
 from __future__ import annotations
@@ -49,20 +59,34 @@ class Found:
     scores   [queries, k], log-probabilities of the identifiers, descending, -inf at -1
              (behind the end of a short identifier nothing is written and nothing lost)
     decoded  decoder positions computed, padding beams included
+    let_go   [queries], the best score among the prefixes that the beam had no room for, -inf where
+             it had room for all
+    beams    int64 [queries], how wide the beam was at last
     """
 
     items: Tensor
     scores: Tensor
     decoded: int
+    let_go: Tensor
+    beams: Tensor
+
+    @property
+    def certified(self) -> Tensor:
+        """bool [queries]: no item that is left out scores higher than the k-th, so that these are
+        the model's own k best up to ties. A gallery of fewer than k is certified once all of it
+        is found."""
+        return self.scores[:, -1] >= self.let_go
 
 
 @dataclass(frozen=True)
 class _Beams:
-    """Live prefixes: tree nodes and scores [queries, beams], past a decoder layer."""
+    """Live prefixes: tree nodes and scores [queries, beams], past a decoder layer, and the best
+    score [queries] let go so far."""
 
     nodes: Tensor
     scores: Tensor
     past: tuple[tuple[Tensor, Tensor], ...]
+    let_go: Tensor
 
 
 @torch.inference_mode()
@@ -81,14 +105,22 @@ def beam_search(
     is spread over the valid children only, so that a prefix's children sum to one; where none
     is, a score is the model's own log-probability of the whole identifier.
     """
+    return search_encoded(model, tree, model.encode(ids, mask), k, beam, renormalise)
+
+
+@torch.inference_mode()
+def search_encoded(
+    model: Writer, tree: PrefixTree, encoded: Encoded, k: int, beam: int, renormalise: Renormalise
+) -> Found:
+    """The same of queries that are encoded already."""
     beam = max(beam, k)
-    encoded = model.encode(ids, mask)
-    queries = len(ids)
+    queries, device = len(encoded.mask), encoded.mask.device
     y = model.begin.expand(queries, 1, -1)
     beams = _Beams(
-        nodes=torch.zeros((queries, 1), dtype=torch.int64, device=ids.device),
+        nodes=torch.zeros((queries, 1), dtype=torch.int64, device=device),
         scores=model.begin.new_zeros((queries, 1)),
         past=(),
+        let_go=model.begin.new_full((queries,), -torch.inf),
     )
     decoded = 0
     for level in range(tree.length):
@@ -105,7 +137,8 @@ def beam_search(
     if short:
         items = torch.nn.functional.pad(items, (0, short), value=-1)
         scores = torch.nn.functional.pad(scores, (0, short), value=-torch.inf)
-    return Found(items, scores, decoded)
+    beam_of_all = torch.full((queries,), beam, dtype=torch.int64, device=device)
+    return Found(items, scores, decoded, beams.let_go, beam_of_all)
 
 
 def renormalised(renormalise: Renormalise, level: int, length: int) -> bool:
@@ -140,7 +173,12 @@ def _advance(
     steps = steps.masked_fill(~children.valid, -torch.inf)
     steps = steps.masked_fill(children.ended & children.valid, 0.0)
     total = (beams.scores.unsqueeze(-1) + steps).flatten(1)
-    scores, best = total.topk(min(beam, total.shape[1]), dim=1)
+    scores, best = total.topk(min(beam + 1, total.shape[1]), dim=1)
+    let_go = beams.let_go
+    # What is let go behind the last step are items, of which k better ones are kept.
+    if level + 1 < tree.length and scores.shape[1] > beam:
+        let_go = torch.maximum(let_go, scores[:, beam])
+    scores, best = scores[:, :beam], best[:, :beam]
     parents = best // children.nodes.shape[-1]
     nodes = children.nodes.flatten(1).gather(1, best)
     tokens = children.tokens.flatten(1).gather(1, best)
@@ -148,4 +186,4 @@ def _advance(
     kept_past = tuple((key[rows, parents], value[rows, parents]) for key, value in past)
     # A beam that had too few children holds -inf; its node is any one.
     nodes = nodes.masked_fill(scores == -torch.inf, 0)
-    return _Beams(nodes, scores, kept_past), tokens
+    return _Beams(nodes, scores, kept_past, let_go), tokens

@@ -25,6 +25,14 @@ class Encoded:
     values: tuple[Tensor, ...]
     mask: Tensor
 
+    def some(self, queries: Tensor) -> Encoded:
+        """The queries int64 [n] of them, in that order and as often."""
+        return Encoded(
+            tuple(key[queries] for key in self.keys),
+            tuple(value[queries] for value in self.values),
+            self.mask[queries],
+        )
+
     def repeat(self, times: int) -> Encoded:
         """The same queries ``times`` over along the batch."""
         return Encoded(

@@ -2,7 +2,8 @@
 
 No step raises a score, since each adds a log-probability. That is why what is left out is left
 out exactly: a prefix whose own score does not exceed the k-th best of the identifiers that are
-finished has none among the k best.
+finished has none among the k best. In a beam that is widened that k-th is known from the start,
+so that of a wider beam only the prefixes above it are decoded.
 """
 
 from __future__ import annotations
@@ -44,6 +45,19 @@ class Prefixes:
         nodes = torch.zeros((queries, 1), dtype=torch.int64, device=device)
         return Prefixes(nodes, nodes.float(), (), (), ())
 
+    def best(self, count: int) -> tuple[Prefixes, Tensor | None]:
+        """The ``count`` best, and the best score [queries] of the others, or None without any."""
+        if self.scores.shape[1] <= count:
+            return self, None
+        kept = Prefixes(
+            self.nodes[:, :count],
+            self.scores[:, :count],
+            tuple(token[:, :count] for token in self.tokens),
+            self.past,
+            tuple(row[:, :count] for row in self.rows),
+        )
+        return kept, self.scores[:, count]
+
     def extended(self, offers: Offers, written: Written, rows: Tensor) -> Prefixes:
         """The prefixes that ``offers`` lead to; ``written`` of these has them at ``rows``."""
         return Prefixes(
@@ -65,6 +79,12 @@ class Offers:
     tokens: Tensor
     nodes: Tensor
 
+    @staticmethod
+    def none(prefixes: Prefixes) -> Offers:
+        """No child of any."""
+        scores, nodes = prefixes.scores[:, :0], prefixes.nodes[:, :0]
+        return Offers(scores, nodes, nodes, nodes)
+
     def joined(self, others: Offers, count: int) -> Offers:
         """The ``count`` best of both."""
         scores = torch.cat([self.scores, others.scores], dim=1)
@@ -85,12 +105,14 @@ class Offers:
 
 @dataclass(frozen=True)
 class Search:
-    """What all steps of a search share."""
+    """What all steps of a search share; of the queries a score each [queries, 1] that a prefix must
+    exceed to be of use."""
 
     decoder: Decoder
     tree: PrefixTree
     memories: Memories
     renormalise: Renormalise
+    to_exceed: Tensor | float = -torch.inf
 
     def expand(
         self, prefixes: Prefixes, chosen: Tensor | None, keep: int
@@ -165,13 +187,13 @@ def at_once(search: Search, prefixes: Prefixes, keep: int) -> tuple[Prefixes, in
 
 
 def where_it_matters(search: Search, prefixes: Prefixes, keep: int) -> tuple[Prefixes, int]:
-    """Decode only the prefixes whose children are not known already and may be kept.
+    """Decode only the prefixes of use whose children are not known already and may be kept.
 
     With renormalised counters an item alone below its prefix has the prefix's score, and what
     does not exceed enough of these is hopeless.
     """
     level = len(prefixes.tokens)
-    due = prefixes.scores > -torch.inf
+    due = prefixes.scores > search.to_exceed
     known = None
     if level + 1 == search.tree.length and renormalised(search.renormalise, level, level + 1):
         known = search.finished(prefixes, keep)
@@ -179,8 +201,8 @@ def where_it_matters(search: Search, prefixes: Prefixes, keep: int) -> tuple[Pre
         due &= prefixes.scores > known.to_exceed(keep)
     count = int(due.sum())
     rows = torch.zeros_like(prefixes.nodes)
-    if known is not None and not count:
-        return prefixes.extended(known, Written(()), rows), 0
+    if not count:
+        return prefixes.extended(known or Offers.none(prefixes), Written(()), rows), 0
     rows[due] = torch.arange(count)
     offers, written = search.expand(prefixes, None if count == due.numel() else due, keep)
     if known is not None:
@@ -191,16 +213,26 @@ def where_it_matters(search: Search, prefixes: Prefixes, keep: int) -> tuple[Pre
 def beam_search(search: Search, k: int, beam: int, step: Step) -> Found:
     """The k best identifiers of the queries that ``search`` holds the memories of; ``beam``
     prefixes are kept a step (at least k)."""
-    tree = search.tree
-    prefixes = Prefixes.root(search.memories.queries, tree.items.device)
+    tree, beam = search.tree, max(beam, k)
+    queries, device = search.memories.queries, tree.items.device
+    prefixes = Prefixes.root(queries, device)
+    let_go = torch.full((queries,), -torch.inf, device=device)
     decoded = 0
     for level in range(tree.length):
-        keep = k if level + 1 == tree.length else max(beam, k)
-        prefixes, rows = step(search, prefixes, keep)
+        last = level + 1 == tree.length
+        # One more than is kept, to know the best that is not.
+        prefixes, rows = step(search, prefixes, k if last else beam + 1)
         decoded += rows
+        if not last:
+            prefixes, others = prefixes.best(beam)
+            let_go = let_go if others is None else torch.maximum(let_go, others)
     items = tree.items[prefixes.nodes].long()
     items = items.masked_fill(prefixes.scores == -torch.inf, -1)
     short = (0, k - items.shape[1])
     return Found(
-        F.pad(items, short, value=-1), F.pad(prefixes.scores, short, value=-torch.inf), decoded
+        F.pad(items, short, value=-1),
+        F.pad(prefixes.scores, short, value=-torch.inf),
+        decoded,
+        let_go,
+        torch.full((queries,), beam, dtype=torch.int64, device=device),
     )

@@ -119,9 +119,9 @@ class Layer:
             query = query.index_select(0, slots.fill)
         query = query.unflatten(0, (slots.queries, slots.width))
         attended = []
-        for group, readable in zip(memories.groups, memories.layers[index], strict=True):
-            asked = query[group.queries]
-            asking = slots.asking(group)
+        for span, readable in zip(memories.spans, memories.layers[index], strict=True):
+            asked = query[span]
+            asking = slots.asking(span)
             if asking is None:
                 attended.append(readable.attend(asked))
                 continue

@@ -111,7 +111,8 @@ class Encoder:
         for key, value in zip(self.keys, self.values, strict=True):
             keys, values = (each(flat).view(memory.shape) for each in (key, value))
             layers.append(tuple(readable(one, keys, values, self.heads) for one in batch.groups))
-        return Memories(tuple(layers), batch.groups, batch.queries)
+        spans = tuple(group.queries for group in batch.groups)
+        return Memories(tuple(layers), spans, batch.queries)
 
     def _memory(self, outputs: list[Tensor]) -> Tensor:
         """[tokens, memories, width] of the layers' outputs, each [tokens, width]."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from cart.beam import Found
 from cart.config import SearchConfig
@@ -21,6 +22,7 @@ from cart.engine.packing import by_length, packed
 from cart.model import CartModel
 from cart.prefix_tree import PrefixTree
 from cart.search import QUERIES_AT_ONCE, Answer
+from cart.widening import widened
 
 
 class Engine:
@@ -51,7 +53,7 @@ class Engine:
             if torch.device(device).type == "cpu"
             else Recordings(
                 self._encoder,
-                lambda memories, k: self._decode(memories, k, at_once),
+                lambda memories, k, beam: self._decode(memories, k, beam, at_once),
                 self._longest,
                 device,
                 CudaGraphs(device),
@@ -67,10 +69,13 @@ class Engine:
     def search(self, tokens: Sequence[Sequence[int]], k: int) -> Answer:
         """The k best rows of each query, which is given as its token ids.
 
-        Raises ValueError for a query without tokens or with more than the model reads.
+        A query is encoded once, however often its beam is widened. Raises ValueError for a query
+        without tokens or with more than the model reads.
         """
         items = np.empty((len(tokens), k), dtype=np.int64)
         scores = np.empty((len(tokens), k), dtype=np.float32)
+        certified = np.empty(len(tokens), dtype=np.bool_)
+        beams = np.empty(len(tokens), dtype=np.int64)
         seconds = {"encode": 0.0, "decode": 0.0}
         decoded = 0
         order = by_length(tokens, self._longest)
@@ -78,21 +83,37 @@ class Engine:
             rows = order[start : start + QUERIES_AT_ONCE]
             found, (encode, decode) = self._answer([tokens[row] for row in rows], k)
             items[rows], scores[rows] = found.items.cpu().numpy(), found.scores.cpu().numpy()
+            certified[rows], beams[rows] = found.certified.cpu().numpy(), found.beams.cpu().numpy()
             seconds["encode"] += encode
             seconds["decode"] += decode
             decoded += found.decoded
-        return Answer(items, scores, decoded, seconds)
+        return Answer(items, scores, decoded, certified, beams, seconds)
 
     def _answer(self, tokens: Sequence[Sequence[int]], k: int) -> tuple[Found, list[float]]:
         """Of queries in order of their lengths; also the seconds of encoding and decoding."""
+        config = self._config
         if self._recordings is not None:
-            return self._recordings.answer(tokens, k)
+            return self._recordings.answer(tokens, k, config.beam, config.widest_beam)
         clock = time.perf_counter()
         memories = self._encoder(packed(tokens))
         encoded = time.perf_counter()
-        found = self._decode(memories, k, where_it_matters)
+
+        def again(queries: Tensor, beam: int, kth: Tensor) -> Found:
+            some = memories.some(queries)
+            return self._decode(some, k, beam, where_it_matters, kth.unsqueeze(1))
+
+        found = self._decode(memories, k, config.beam, where_it_matters)
+        found = widened(found, max(config.beam, k), config.widest_beam, again)
         return found, [encoded - clock, time.perf_counter() - encoded]
 
-    def _decode(self, memories: Memories, k: int, step: Step) -> Found:
-        search = Search(self._decoder, self._tree, memories, self._config.renormalise)
-        return beam_search(search, k, self._config.beam, step)
+    def _decode(
+        self,
+        memories: Memories,
+        k: int,
+        beam: int,
+        step: Step,
+        to_exceed: Tensor | float = -torch.inf,
+    ) -> Found:
+        rule = self._config.renormalise
+        search = Search(self._decoder, self._tree, memories, rule, to_exceed)
+        return beam_search(search, k, beam, step)

@@ -17,6 +17,7 @@ from cart.beam import Found
 from cart.engine.memories import Memories
 from cart.engine.packing import Packed, padded
 from cart.tokenizer import pad
+from cart.widening import widened
 
 T = TypeVar("T")
 
@@ -127,51 +128,114 @@ def _overwrite(old: object, new: object) -> None:
 
 
 @dataclass(frozen=True)
-class Recording:
-    """One bucket's: inputs to overwrite, the answer's tensors, and both phases."""
+class Encoding:
+    """One bucket's: inputs to overwrite, what is made of them, and what makes it."""
 
     ids: Tensor
     mask: Tensor
+    memories: Memories
+    play: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Memories to overwrite, what is found in them, and what finds it."""
+
+    memories: Memories
     found: Found
-    phases: tuple[Callable[[], None], Callable[[], None]]
+    play: Callable[[], None]
+
+    def of_first(self, queries: int) -> Found:
+        """What was found for the first ``queries``, as copies: the next batch of this shape is
+        written over these tensors."""
+        return Found(
+            self.found.items[:queries].clone(),
+            self.found.scores[:queries].clone(),
+            self.found.decoded,
+            self.found.let_go[:queries].clone(),
+            self.found.beams[:queries].clone(),
+        )
 
 
 class Recordings:
-    """Answers batches of up to 128 queries, each shape recorded when it first comes."""
+    """Answers batches of up to 128 queries, each shape recorded when it first comes.
+
+    ``decode`` is given memories, k and the width of the beam.
+    """
 
     def __init__(
         self,
         encode: Callable[[Packed], Memories],
-        decode: Callable[[Memories, int], Found],
+        decode: Callable[[Memories, int, int], Found],
         longest: int,
         device: str,
         recorder: Recorder,
     ) -> None:
         self._encode, self._decode = encode, decode
         self._longest, self._device, self._recorder = longest, device, recorder
-        self._made: dict[tuple[Bucket, int], Recording] = {}
+        self._encodings: dict[Bucket, Encoding] = {}
+        self._decodings: dict[tuple[Bucket, int, int], Decoding] = {}
+        self._wider: dict[tuple[Bucket, int, int], Decoding] = {}
 
-    def answer(self, tokens: Sequence[Sequence[int]], k: int) -> tuple[Found, list[float]]:
-        """The k best of each query, and the seconds of encoding and decoding."""
+    def answer(
+        self, tokens: Sequence[Sequence[int]], k: int, beam: int, widest: int = 0
+    ) -> tuple[Found, list[float]]:
+        """The k best of each query, found with a beam that is widened up to ``widest`` where that
+        certifies more, and the seconds of encoding and decoding."""
         bucket = Bucket.of(len(tokens), max(map(len, tokens)), self._longest)
         ids, mask = bucket.fill(tokens)
-        made = self._made.get((bucket, k))
-        if made is None:
-            made = self._made[bucket, k] = self._recorded(ids, mask, k)
-        made.ids.copy_(ids)
-        made.mask.copy_(mask)
-        seconds = self._recorder.seconds(made.phases)
-        here = slice(0, len(tokens))
-        # Copies: the next batch of this shape is written over these tensors.
-        found = Found(
-            made.found.items[here].clone(), made.found.scores[here].clone(), made.found.decoded
-        )
+        encoding = self._encoding(bucket, ids, mask)
+        decoding = self._first(bucket, encoding.memories, k, beam)
+        encoding.ids.copy_(ids)
+        encoding.mask.copy_(mask)
+        encode, decode = self._recorder.seconds([encoding.play, decoding.play])
+        seconds = [encode, decode]
+
+        def again(queries: Tensor, width: int, _: Tensor) -> Found:
+            found, more = self._again(bucket.length, encoding.memories, queries, k, width)
+            seconds[1] += more
+            return found
+
+        found = widened(decoding.of_first(len(tokens)), max(beam, k), widest, again)
         return found, seconds
 
-    def _recorded(self, ids: Tensor, mask: Tensor, k: int) -> Recording:
-        ids, mask = ids.to(self._device, copy=True), mask.to(self._device, copy=True)
+    def _again(
+        self, length: int, memories: Memories, queries: Tensor, k: int, beam: int
+    ) -> tuple[Found, float]:
+        """Some queries of a batch in the smallest bucket that holds them, filled up with the last
+        of them; also the seconds."""
+        bucket = Bucket.of(len(queries), length, self._longest)
+        filled = torch.cat([queries, queries[-1:].expand(bucket.queries - len(queries))])
+        some = memories.some(filled)
+        decoding = self._wider.get((bucket, k, beam))
+        if decoding is None:
+            decoding = self._wider[bucket, k, beam] = self._decoding(some, k, beam)
+        _overwrite(decoding.memories, some)
+        (seconds,) = self._recorder.seconds([decoding.play])
+        return decoding.of_first(len(queries)), seconds
+
+    def _encoding(self, bucket: Bucket, ids: Tensor, mask: Tensor) -> Encoding:
+        made = self._encodings.get(bucket)
+        if made is None:
+            ids, mask = ids.to(self._device, copy=True), mask.to(self._device, copy=True)
+            memories, play = self._recorded(lambda: self._encode(padded(ids, mask)))
+            made = self._encodings[bucket] = Encoding(ids, mask, memories, play)
+        return made
+
+    def _first(self, bucket: Bucket, memories: Memories, k: int, beam: int) -> Decoding:
+        """Reads what encoding this bucket writes."""
+        made = self._decodings.get((bucket, k, beam))
+        if made is None:
+            made = self._decodings[bucket, k, beam] = self._decoding(memories, k, beam)
+        return made
+
+    def _decoding(self, memories: Memories, k: int, beam: int) -> Decoding:
+        found, play = self._recorded(lambda: self._decode(memories, k, beam))
+        return Decoding(memories, found, play)
+
+    def _recorded(self, work: Callable[[], T]) -> tuple[T, Callable[[], None]]:
         try:
-            return self._record(ids, mask, k)
+            return self._recorder.record(work)
         except RuntimeError as error:
             warnings.warn(
                 f"a search cannot be recorded on {self._device}, and its kernels are launched one "
@@ -179,9 +243,4 @@ class Recordings:
                 stacklevel=2,
             )
         self._recorder = Launches(self._device)
-        return self._record(ids, mask, k)
-
-    def _record(self, ids: Tensor, mask: Tensor, k: int) -> Recording:
-        memories, encode = self._recorder.record(lambda: self._encode(padded(ids, mask)))
-        found, decode = self._recorder.record(lambda: self._decode(memories, k))
-        return Recording(ids, mask, found, (encode, decode))
+        return self._recorder.record(work)

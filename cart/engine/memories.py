@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -93,13 +94,25 @@ class Memories:
     """What the decoder attends to.
 
     layers   decoder layer -> of each group
-    groups   which queries are whose
+    spans    which queries are whose, one group behind the other
     queries  how many
     """
 
     layers: tuple[tuple[Readable, ...], ...]
-    groups: tuple[Group, ...]
+    spans: tuple[slice, ...]
     queries: int
+
+    def some(self, queries: Tensor) -> Memories:
+        """Of the queries int64 [n], which ascend. What is read of them is copied."""
+        stops = torch.tensor([span.stop for span in self.spans], device=queries.device)
+        ends = torch.searchsorted(queries, stops).tolist()
+        spans = tuple(map(slice, [0, *ends], ends))
+        held = [index for index, span in enumerate(spans) if span.start < span.stop]
+        layers = tuple(
+            tuple(layer[i].some(queries[spans[i]] - self.spans[i].start) for i in held)
+            for layer in self.layers
+        )
+        return Memories(layers, tuple(spans[i] for i in held), len(queries))
 
 
 def readable(group: Group, keys: Tensor, values: Tensor, heads: int) -> Readable:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cart.engine.packing import Group
-
 
 @dataclass(frozen=True)
 class Slots:
@@ -54,11 +52,11 @@ class Slots:
             x = full.index_copy_(0, self.back, x)
         return x.unflatten(0, (self.queries, self.width))
 
-    def asking(self, group: Group) -> Tensor | None:
-        """Queries of a group that have rows, int64 counted from its first; None is all of it,
+    def asking(self, span: slice) -> Tensor | None:
+        """Queries of a span that have rows, int64 counted from its first; None is all of it,
         since to leave out a few is not worth a copy of what the others attend to."""
         if self.absent is None:
             return None
-        absent = self.absent[group.queries]
-        few = 2 * int(absent.sum()) > group.count
+        absent = self.absent[span]
+        few = 2 * int(absent.sum()) > len(absent)
         return (~absent).nonzero().squeeze(1) if few else None

@@ -52,6 +52,9 @@ class Gallery:
             np.take_along_axis(found.items, order, axis=1),
             np.take_along_axis(scores, order, axis=1),
             found.tokens_decoded,
+            # A longer identifier may lose less by the division than it lost by its tokens.
+            np.zeros(len(tokens), dtype=np.bool_),
+            found.beams,
         )
 
     @property

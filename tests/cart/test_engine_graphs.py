@@ -16,8 +16,9 @@ from cart.config import SearchConfig
 from cart.engine import Engine
 from cart.engine.beams import Search, at_once, beam_search
 from cart.engine.decoder import Decoder
-from cart.engine.encoder import Encoder, Memories
+from cart.engine.encoder import Encoder
 from cart.engine.graphs import Bucket, Launches, Recorder, Recordings
+from cart.engine.memories import Memories
 from cart.prefix_tree import PrefixTree
 from cart.search import search
 from tests.cart.test_beam import queries, random_identifiers, random_model
@@ -42,8 +43,8 @@ def recordings(recorder: Recorder) -> tuple[Recordings, PrefixTree]:
         encoder = Encoder.of(model, "fp32", torch.float32)
         decoder = Decoder.of(model, "fp32", torch.float32)
 
-    def decode(memories: Memories, k: int) -> Found:
-        return beam_search(Search(decoder, tree, memories, "counter"), k, 6, at_once)
+    def decode(memories: Memories, k: int, beam: int) -> Found:
+        return beam_search(Search(decoder, tree, memories, "counter"), k, beam, at_once)
 
     return Recordings(encoder, decode, model.config.max_tokens, "cpu", recorder), tree
 
@@ -69,19 +70,37 @@ def test_a_padded_bucket_answers_as_the_plain_beam_however_often_it_is_played(co
     for seed in range(3):
         asked = sorted(queries(seed, count), key=len)
         with torch.inference_mode():
-            found, seconds = played.answer(asked, 4)
+            found, seconds = played.answer(asked, 4, 6)
         plain = search(model, tree, asked, 4, SearchConfig(6, "counter"), "cpu")
         np.testing.assert_array_equal(found.items, plain.items)
         np.testing.assert_allclose(found.scores, plain.scores, atol=1e-3)
         assert len(seconds) == 2 and min(seconds) > 0
 
 
+@pytest.mark.parametrize("count", [3, 40, 128])
+def test_a_recorded_search_is_widened_as_the_plain_beam_is(count: int) -> None:
+    played, tree = recordings(Launches("cpu"))
+    model = random_model(4, LEVELS)
+    reached = set()
+    for seed in range(4):
+        asked = sorted(queries(seed, count), key=len)
+        with torch.inference_mode():
+            found, _ = played.answer(asked, 4, 4, 50)
+        plain = search(model, tree, asked, 4, SearchConfig(4, "counter", 50), "cpu")
+        reached |= {*plain.beams.tolist()}
+        np.testing.assert_array_equal(found.items, plain.items)
+        np.testing.assert_array_equal(found.certified, plain.certified)
+        np.testing.assert_array_equal(found.beams, plain.beams)
+        np.testing.assert_allclose(found.scores, plain.scores, atol=1e-3)
+    assert {4, 8} <= reached
+
+
 def test_an_answer_is_not_written_over_by_the_next() -> None:
     played, _ = recordings(Launches("cpu"))
     with torch.inference_mode():
-        first, _ = played.answer(queries(0, 3), 4)
+        first, _ = played.answer(queries(0, 3), 4, 6)
         kept = first.scores.clone()
-        played.answer(queries(1, 3), 4)
+        played.answer(queries(1, 3), 4, 6)
     assert torch.equal(first.scores, kept)
 
 
@@ -91,8 +110,8 @@ def test_what_cannot_be_recorded_is_launched_with_a_warning() -> None:
     asked = queries(0, 3)
     with torch.inference_mode():
         with pytest.warns(UserWarning, match="cannot be recorded"):
-            found, _ = refused.answer(asked, 4)
-        assert torch.equal(found.items, played.answer(asked, 4)[0].items)
+            found, _ = refused.answer(asked, 4, 6)
+        assert torch.equal(found.items, played.answer(asked, 4, 6)[0].items)
 
 
 @pytest.mark.gpu
@@ -111,3 +130,6 @@ def test_a_recorded_search_answers_as_the_plain_beam(numbers: str) -> None:
         assert (fast.items == plain.items).mean() > (0.99 if numbers == "fp32" else 0.8)
         tolerance = 1e-3 if numbers == "fp32" else 0.2
         np.testing.assert_allclose(fast.scores[:, 0], plain.scores[:, 0], atol=tolerance)
+    widening = SearchConfig(6, "counter", 96)
+    wide = Engine(model, tree, widening, "cuda", "fp32" if numbers == "fp32" else "bf16")
+    assert wide.search(asked, 4).certified.all()

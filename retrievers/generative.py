@@ -29,6 +29,7 @@ from retrievers.base import (
     Settings,
     check_depth,
 )
+from retrievers.controls.ceilings import Taught, ceilings
 from retrievers.progress import Bars
 from retrievers.variants import differences, named
 
@@ -47,6 +48,7 @@ class Generative:
         self._bars = bars or Bars()
         self._captioner: NeighbourCaptioner | None = None
         self._ids: list[str] = []
+        self._taught: Taught | None = None
 
     @property
     def spec(self) -> RetrieverSpec:
@@ -61,7 +63,7 @@ class Generative:
         seconds["encode"] = time.perf_counter() - clock
         captions = self._cart.config.captions
         self._captioner = NeighbourCaptioner(captioned, captions) if captions else None
-        self._ids = []
+        self._ids, self._taught = [], None
         clock = time.perf_counter()
         generated = self._generated(chosen_on.embeddings)
         seconds["captions"] = time.perf_counter() - clock
@@ -80,6 +82,7 @@ class Generative:
         with self._bars.shown():
             seconds = self._cart.absorb(embeddings, generated)
         self._ids = [item.id for item in items]
+        self._taught = Taught.of(embeddings, generated)
         return IndexStats({"encode": encode, "captions": captions, **seconds}, self._cart.bytes)
 
     def _generated(self, embeddings: FloatArray) -> Generated | None:
@@ -99,22 +102,52 @@ class Generative:
         twice = [item.id for item in items if item.id in known]
         if twice:
             raise ValueError(f"the gallery would hold the item {twice[0]!r} twice")
-        self._cart.add(self._encoder.encode_items(items))
+        embeddings = self._encoder.encode_items(items)
+        self._cart.add(embeddings)
         self._ids += [item.id for item in items]
+        self._taught = self._taught and self._taught.with_more(embeddings)
 
     def remove(self, ids: Sequence[str]) -> None:
         """Take items out; rows behind them move up. Raises ValueError for an unknown id."""
+        rows = self._rows_of(ids)
+        self._cart.remove(rows)
+        gone = set(ids)
+        self._ids = [one for one in self._ids if one not in gone]
+        self._taught = self._taught and self._taught.without(rows)
+
+    def adapt(self, ids: Sequence[str]) -> Mapping[str, float]:
+        """Learn items that were added from what the captioner says of them; seconds by phase.
+
+        Without a captioner there is nothing to learn. Raises ValueError for an unknown id, and
+        when nothing was fitted here.
+        """
+        rows = self._rows_of(ids)
+        if self._taught is None:
+            raise ValueError("fit the model before it learns what was added")
+        clock = time.perf_counter()
+        generated = self._generated(self._taught.vectors[rows])
+        captions = time.perf_counter() - clock
+        if generated is None:
+            return {}
+        with self._bars.shown():
+            seconds = self._cart.adapt(rows, generated)
+        self._taught = self._taught.retold(rows, generated)
+        return {"captions": captions, **seconds}
+
+    def diagnose(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
+        """Accuracy per identifier token, collision ceiling, codebook perplexity; and what its
+        teacher and the generated captions reach by themselves, unless it was loaded."""
+        own = self._cart.diagnose(queries, relevant)
+        if self._taught is None:
+            return own
+        return {**own, **ceilings(self._encoder, self._taught, queries, relevant)}
+
+    def _rows_of(self, ids: Sequence[str]) -> list[int]:
         places = {one: row for row, one in enumerate(self._ids)}
         absent = [one for one in ids if one not in places]
         if absent:
             raise ValueError(f"no item {absent[0]!r} in the gallery")
-        self._cart.remove([places[one] for one in ids])
-        gone = set(ids)
-        self._ids = [one for one in self._ids if one not in gone]
-
-    def diagnose(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
-        """Accuracy per identifier token, collision ceiling, codebook perplexity."""
-        return self._cart.diagnose(queries, relevant)
+        return [places[one] for one in ids]
 
     def item_map(self, items: Sequence[Item]) -> ItemMap:
         """The embeddings that the identifiers were made of, and the identifiers' codes."""
@@ -134,7 +167,7 @@ class Generative:
         load(self._cart, folder / "cart")
         self._encoder.load(folder / "encoder")
         self._ids = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
-        self._captioner = None
+        self._captioner = self._taught = None
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class _TextsOf:
 
 class KeepsCaptions:
     """An encoder whose vectors of texts are kept on disk: a generative retriever asks it for
-    those of training captions, which come again, and of no query.
+    those of captions, which come again, and of queries only once its rankings are taken.
     """
 
     def __init__(self, encoder: Encoder, folder: Path) -> None:

@@ -21,9 +21,11 @@ from cart.diagnosis import identifier_figures, token_accuracy
 from cart.engine import Engine
 from cart.identifiers import (
     Quantizers,
+    assign_together,
     fit_quantizers,
     identifiers,
     level_sizes,
+    unexplained_variance,
 )
 from cart.model import CartModel
 from cart.monitor import Monitor
@@ -70,6 +72,7 @@ class Cart:
         self._known: Examples | None = None
         self._learned: Learned | None = None
         self._as_fitted: CartModel | None = None
+        self._unexplained: float | None = None
         self._engine: Engine | None = None
 
     def fit(
@@ -91,7 +94,7 @@ class Cart:
         )
         seconds = {"identifiers": time.perf_counter() - clock}
         self.tokenizer = train_tokenizer(train_set.captions, self.config.vocabulary)
-        own = identifiers(self.quantizers.codes(train_set.embeddings))
+        own = identifiers(self._prefixes(train_set.embeddings))
         owners = np.array(train_set.rows, dtype=np.int64)
         known = Examples(self._tokens(train_set.captions), own[owners], owners)
         unique = max(UNIQUE, int(own[:, -1].max()) + 1)
@@ -104,7 +107,7 @@ class Cart:
         self._known = known
         validate: Validate | None = None
         if len(validation.captions):
-            ids = identifiers(self.quantizers.codes(validation.embeddings))
+            ids = identifiers(self._prefixes(validation.embeddings))
             self.model.reserve_unique(int(ids[:, -1].max()) + 1)
             if generated is not None:
                 known = joined(known, self._of_gallery(ids, generated))
@@ -132,9 +135,11 @@ class Cart:
         _, quantizers = self._fitted()
         clock = time.perf_counter()
         model = self.model = copy.deepcopy(self._as_fitted)
-        gallery = identifiers(quantizers.codes(embeddings))
+        prefixes = self._prefixes(embeddings)
+        gallery = identifiers(prefixes)
         self._take(model, gallery)
         seconds = {"identifiers": time.perf_counter() - clock}
+        self._unexplained = unexplained_variance(quantizers, embeddings, prefixes)
         self._learned = None
         if generated is not None:
             self._learned = self._of_rows(np.arange(len(gallery)), generated)
@@ -198,7 +203,7 @@ class Cart:
         sizes = level_sizes(self.config.identifiers, 1)
         tokens = self._tokens(queries)
         return {
-            **identifier_figures(self.gallery, sizes),
+            **identifier_figures(self.gallery, sizes, self._unexplained),
             **token_accuracy(model, tree, self.gallery, tokens, relevant, self.device),
         }
 
@@ -228,7 +233,12 @@ class Cart:
         """Take parts that were saved."""
         self.model, self.quantizers, self.tokenizer = model, quantizers, tokenizer
         self._take(model, gallery)
-        self._known = self._learned = self._as_fitted = None
+        self._known = self._learned = self._as_fitted = self._unexplained = None
+
+    def _prefixes(self, embeddings: FloatArray) -> IntArray:
+        assert self.quantizers is not None
+        assignment = self.config.identifiers.assignment
+        return assign_together(self.quantizers, embeddings, assignment)
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         assert self.tokenizer is not None

@@ -9,6 +9,12 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from cart.code_sizes import sizes_for
+
+Scheme = Literal["coarse-fine", "rq-vae", "hierarchical-kmeans", "random", "shuffled"]
+Assignment = Literal["nearest", "sinkhorn"]
+CodebookStart = Literal["k-means", "drawn"]
+Decay = Literal["none", "inverse-square-root"]
 CoarseGate = Literal["sigmoid", "self-gated", "off"]
 Consistency = Literal["decoder", "model", "off"]
 Renormalise = Literal["nothing", "counter", "everything"]
@@ -20,20 +26,76 @@ Numbers = Literal["fp32", "bf16"]
 class IdentifierConfig:
     """How an item embedding becomes (k, v1, ..., vM, u); section 3.2 and appendix C.
 
-    The paper: coarse_size 128, codebook_sizes (128, 128), hidden (512, 256, 128), latent_dim 64,
-    learning rate 1e-6 rising to 1e-4, 500 epochs. ``commitment`` is alpha and ``encoder_pull``
-    beta of equation 1, which the paper does not give.
+    The paper's choices, as far as it tells them, are ``cart.presets.PAPER_IDENTIFIERS``; the
+    defaults are faster. ``commitment`` is alpha and ``encoder_pull`` beta of equation 1, which it
+    does not give.
+
+    An identifier is as long as there are ``sizes``, and one token longer for the counter: two
+    tokens at least, k and u. A counter alone would be the number of an item's row.
+
+    scheme          "coarse-fine" is the paper's; "rq-vae" and "hierarchical-kmeans" are its
+                    ``w/o K-Means`` and ``w/o RQ-VAE``, with as many tokens of the same sizes:
+                    coarse_size is then that of the first codebook, or of the first branching.
+                    "random" and "shuffled" are controls, whose codes say nothing of the items
+    expected_items  a gallery's; where given, sizes are doubled until an even spread would give
+                    each of a share ``even_ceiling`` of them a code prefix of its own
+    assignment      of items that come together: to their nearest codes, or spread over the last
+                    codebook by Sinkhorn and Knopp where they collide
+    codebook_start  of the RQ-VAE's entries: centres of its residuals, or drawn
+    revive          move entries that no item uses while the RQ-VAE learns
+    decay           of the learning rate after ``warmup_epochs``, in which it rises from
+                    ``initial_rate``
     """
 
+    scheme: Scheme = "coarse-fine"
     coarse_size: int = 128
     codebook_sizes: tuple[int, ...] = (128, 128)
+    expected_items: int | None = None
+    even_ceiling: float = 0.9
+    assignment: Assignment = "nearest"
     hidden: tuple[int, ...] = (256, 128)
     latent_dim: int = 64
     commitment: float = 1.0
     encoder_pull: float = 0.25
+    codebook_start: CodebookStart = "k-means"
+    revive: bool = True
     epochs: int = 40
     batch_size: int = 256
     learning_rate: float = 1e-3
+    initial_rate: float = 1e-6
+    warmup_epochs: int = 0
+    decay: Decay = "none"
+
+    def __post_init__(self) -> None:
+        if self.assignment == "sinkhorn" and not self._has_last_codebook:
+            raise ValueError(
+                f"assignment sinkhorn spreads items over a last codebook, and {self.scheme} with "
+                f"codebook_sizes {self.codebook_sizes} has none: take the scheme coarse-fine or "
+                "rq-vae, with at least one codebook"
+            )
+        if min(self.coarse_size, *self.codebook_sizes, 1) < 1:
+            raise ValueError("codes of no size: coarse_size and codebook_sizes count from 1")
+        if not 0 < self.even_ceiling < 1:
+            raise ValueError(f"even_ceiling {self.even_ceiling}: give a share between 0 and 1")
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of codes at each position before the counter."""
+        given = (self.coarse_size, *self.codebook_sizes)
+        if self.expected_items is None:
+            return given
+        return sizes_for(self.expected_items, given, self.even_ceiling)
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether codes are a path through clusters, as is a coarse token with none behind it."""
+        return self.scheme == "hierarchical-kmeans" or (
+            self.scheme == "coarse-fine" and not self.codebook_sizes
+        )
+
+    @property
+    def _has_last_codebook(self) -> bool:
+        return self.scheme in ("coarse-fine", "rq-vae") and not self.is_tree
 
 
 @dataclass(frozen=True)

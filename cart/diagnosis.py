@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from cart.identifiers import collision_ceiling, items_by_prefix, perplexity
+from cart.identifiers import collision_ceiling, collision_rate, perplexity, used_share
 from cart.model import CartModel
 from cart.prefix_tree import PrefixTree
 from cart.search import QUERIES_AT_ONCE
@@ -18,8 +18,8 @@ IntArray = npt.NDArray[np.int64]
 
 
 def token_names(length: int) -> list[str]:
-    """Of the positions of identifiers of ``length`` tokens: k, v1, ..., u."""
-    return ["k", *(f"v{m + 1}" for m in range(length - 2)), "u"]
+    """Of the positions of identifiers of ``length`` tokens: k, v1, ..., u. One alone is u."""
+    return [*["k", *(f"v{m + 1}" for m in range(length - 2))][: length - 1], "u"]
 
 
 @torch.inference_mode()
@@ -59,14 +59,24 @@ def token_accuracy(
     return {f"token_accuracy/{name}": value for name, value in zip(names, share, strict=True)}
 
 
-def identifier_figures(gallery: IntArray, sizes: Sequence[int]) -> Mapping[str, float]:
-    """Of identifiers [items, length]: collision ceiling, distinct prefixes an item, and the
-    perplexity of each code level, whose vocabularies ``sizes`` are."""
+def identifier_figures(
+    gallery: IntArray, sizes: Sequence[int], unexplained: float | None = None
+) -> Mapping[str, float]:
+    """Of identifiers [items, length], whose vocabularies ``sizes`` are.
+
+    How far code prefixes tell items apart, how much of each vocabulary is in use, and
+    ``unexplained``, the share of the embeddings' variance that codes do not keep, where known.
+    """
     prefixes = gallery[:, :-1]
+    collisions = collision_rate(prefixes)
     figures = {
         "collision_ceiling": collision_ceiling(prefixes),
-        "distinct_prefixes": len(items_by_prefix(prefixes)) / len(prefixes),
+        "collision_rate": collisions,
+        "distinct_prefixes": 1 - collisions,
     }
     for level, name in enumerate(token_names(gallery.shape[1])[:-1]):
         figures[f"perplexity/{name}"] = perplexity(prefixes[:, level], sizes[level])
+        figures[f"used_share/{name}"] = used_share(prefixes[:, level], sizes[level])
+    if unexplained is not None:
+        figures["unexplained_variance_share"] = unexplained
     return figures

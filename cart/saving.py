@@ -11,9 +11,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from cart.cart import Cart
-from cart.identifiers import Quantizers
+from cart.identifiers import restored
 from cart.model import CartModel
-from cart.rqvae import RQVAE
 
 
 def save(cart: Cart, folder: Path) -> None:
@@ -21,15 +20,12 @@ def save(cart: Cart, folder: Path) -> None:
     model, quantizers, tokenizer, gallery = cart.parts()
     folder.mkdir(parents=True, exist_ok=True)
     save_file(model.state_dict(), folder / "model.safetensors")
-    save_file(quantizers.rqvae.state_dict(), folder / "rqvae.safetensors")
-    save_file(
-        {"centres": quantizers.centres.contiguous(), "identifiers": torch.from_numpy(gallery)},
-        folder / "identifiers.safetensors",
-    )
+    state = {name: one.contiguous() for name, one in quantizers.state().items()}
+    save_file(state, folder / "quantizers.safetensors")
+    save_file({"identifiers": torch.from_numpy(gallery)}, folder / "identifiers.safetensors")
     tokenizer.save(str(folder / "tokenizer.json"))
     shape = {
         "levels": model.levels,
-        "scale": quantizers.scale,
         "vocabulary": model.tokens.num_embeddings,
         "config": cart.config.flat(),
     }
@@ -39,22 +35,21 @@ def save(cart: Cart, folder: Path) -> None:
 def load(cart: Cart, folder: Path) -> None:
     """Restore what ``save`` wrote into a Cart of the same config.
 
-    Raises ValueError when the config is another one.
+    Raises ValueError when the config is another one, or the codebooks are not of it.
     """
     shape = json.loads((folder / "cart.json").read_text(encoding="utf-8"))
     mine = json.loads(json.dumps(cart.config.flat()))
     if shape["config"] != mine:
         differing = sorted(key for key in mine if shape["config"].get(key) != mine[key])
         raise ValueError(f"{folder} was saved with another configuration: {differing}")
-    stored = load_file(folder / "identifiers.safetensors", device=cart.device)
-    rqvae = RQVAE(stored["centres"].shape[1], cart.config.identifiers).to(cart.device)
-    rqvae.load_state_dict(load_file(folder / "rqvae.safetensors", device=cart.device))
+    state = load_file(folder / "quantizers.safetensors", device=cart.device)
+    quantizers = restored(cart.config.identifiers, state)
     model = CartModel(cart.config.model, shape["vocabulary"], shape["levels"]).to(cart.device)
     model.load_state_dict(load_file(folder / "model.safetensors", device=cart.device))
-    gallery: np.ndarray = stored["identifiers"].cpu().numpy()
+    gallery: np.ndarray = load_file(folder / "identifiers.safetensors")["identifiers"].numpy()
     cart.restore(
         model.eval(),
-        Quantizers(stored["centres"], shape["scale"], rqvae.eval()),
+        quantizers,
         Tokenizer.from_file(str(folder / "tokenizer.json")),
         gallery,
     )

@@ -14,9 +14,12 @@ from reports import units
 SHARES = {"accuracy", "ceiling", "share", "rate", "fraction", "recall", "distinct"}
 SPOKEN = {
     "collision_ceiling": "Collision ceiling",
+    "collision_rate": "Collisions, share of the gallery",
     "distinct_prefixes": "Distinct prefixes, share of the gallery",
     "token_accuracy": "Accuracy of token",
     "perplexity": "Perplexity of token",
+    "used_share": "Codes in use, share of those of token",
+    "unexplained_variance_share": "Variance that codes do not keep, share",
     "k": "k (coarse)",
     "u": "u (unique)",
 }

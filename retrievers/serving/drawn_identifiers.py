@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -27,9 +26,9 @@ from cart.identifiers import (
     fit_quantizers,
     identifiers,
     level_sizes,
+    restored,
     sizes_for,
 )
-from cart.rqvae import RQVAE
 from datasets.candidates import CandidateSet, drawn
 from datasets.candidates.folder_lock import alone
 from retrievers.base import FloatArray, IntArray
@@ -58,9 +57,7 @@ class Recipe:
 
     def sized(self, count: int) -> IdentifierConfig:
         """The configuration for a gallery of ``count``."""
-        coarse, *fine = sizes_for(
-            count, (self.config.coarse_size, *self.config.codebook_sizes), self.ceiling
-        )
+        coarse, *fine = sizes_for(count, self.config.sizes, self.ceiling)
         return replace(self.config, coarse_size=coarse, codebook_sizes=tuple(fine))
 
 
@@ -138,7 +135,7 @@ def _quantizers(
     path: Path, sample: FloatArray, config: IdentifierConfig, say: Say
 ) -> tuple[Quantizers, bool]:
     """And whether they were kept."""
-    found = _read_quantizers(path, sample.shape[1], config)
+    found = _read_quantizers(path, config)
     if found is not None:
         return found, True
 
@@ -146,34 +143,27 @@ def _quantizers(
         say("fitting codebooks", done, total)
 
     made = fit_quantizers(sample, config, _SEED, monitor=monitor)
-    state = {f"rqvae.{name}": one.contiguous() for name, one in made.rqvae.state_dict().items()}
-    scale = torch.tensor(made.scale, dtype=torch.float64)
     part = path.with_suffix(".part")
-    save_file({"centres": made.centres.contiguous(), "scale": scale, **state}, part)
+    save_file({name: one.contiguous() for name, one in made.state().items()}, part)
     part.replace(path)
     return made, False
 
 
-def _read_quantizers(path: Path, dim: int, config: IdentifierConfig) -> Quantizers | None:
+def _read_quantizers(path: Path, config: IdentifierConfig) -> Quantizers | None:
     """Those in the file; nothing where there is none that fits."""
     if not path.is_file():
         return None
     try:
-        state = load_file(path)
-        centres, scale = state.pop("centres"), float(state.pop("scale"))
-        rqvae = RQVAE(dim, config)
-        rqvae.load_state_dict({name.removeprefix("rqvae."): one for name, one in state.items()})
-    except (SafetensorError, OSError, KeyError, RuntimeError, ValueError):
+        return restored(config, load_file(path))
+    except (SafetensorError, OSError, ValueError):
         return None
-    return Quantizers(centres, scale, rqvae.eval()) if centres.shape[1:] == (dim,) else None
 
 
 def _codes(
     path: Path, quantizers: Quantizers, candidates: CandidateSet, config: IdentifierConfig, say: Say
 ) -> tuple[IntArray, bool]:
     """[candidates, levels], and whether all were kept; the file grows by what it lacks."""
-    sizes = (config.coarse_size, *config.codebook_sizes)
-    there = _read_codes(path, sizes)
+    there = _read_codes(path, config.sizes)
     if len(there) >= candidates.count:
         return there[: candidates.count].astype(np.int64), True
     vectors = candidates.vectors

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from cart.config import IdentifierConfig
 from cart.identifiers import assign, collision_ceiling, fit_quantizers, unique_tokens
-from cart.rqvae import RQVAE
+from cart.identifiers.rqvae import RQVAE
 from tests.benchmarks.seeded import GALLERY, MANY, code_prefixes, unit_vectors
 
 
@@ -40,7 +40,7 @@ def test_collision_ceiling_of_a_million_items(benchmark: BenchmarkFixture) -> No
 
 def test_step_of_the_rqvae(benchmark: BenchmarkFixture) -> None:
     torch.manual_seed(0)
-    model = RQVAE(256, IdentifierConfig())
+    model = RQVAE(256, (128, 128), IdentifierConfig())
     x = torch.randn(256, 256)
     optimizer = torch.optim.Adam(model.parameters())
 

@@ -198,6 +198,34 @@ class Mapped(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class GalleryCaptions:
+    """What was said of the items of a gallery without people, and by whom.
+
+    texts    of each gallery row; an item may have none
+    source   who said it, as a table may show it
+    outside  True where it was read and not made here: whose words they are is then unknown
+    remarks  sentences that a reader of the results must see
+    """
+
+    texts: Sequence[Sequence[str]]
+    source: str
+    outside: bool = False
+    remarks: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Transductive(Protocol):
+    """A retriever that learns captions of its gallery, which no person may have written.
+
+    The harness asks for them when the gallery was searched, and compares them with the queries.
+    """
+
+    def gallery_captions(self) -> GalleryCaptions | None:
+        """By row of the gallery as it is now; None where nothing was said of it."""
+        ...
+
+
 class Encoder(Protocol):
     """Maps items and texts into one vector space; rows are L2-normalised."""
 

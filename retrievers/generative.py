@@ -8,18 +8,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cart.captions import Generated, NeighbourCaptioner
+from cart.captions import Generated
 from cart.cart import Cart
-from cart.config import CartConfig, IdentifierConfig, ModelConfig, TrainConfig
+from cart.config import (
+    CaptionConfig,
+    CartConfig,
+    IdentifierConfig,
+    ModelConfig,
+    TrainConfig,
+)
 from cart.saving import load, save
 from cart.variants import changed
-from datasets.base import Item, Pairs
+from datasets.base import DatasetError, Item, Pairs
 from retrievers import item_embeddings
 from retrievers.base import (
     Availability,
     Cost,
     Encoder,
     FloatArray,
+    GalleryCaptions,
     IndexStats,
     IntArray,
     ItemMap,
@@ -29,6 +36,9 @@ from retrievers.base import (
     Settings,
     check_depth,
 )
+from retrievers.captioners import choice
+from retrievers.captioners.contract import Captioner, Source, captioned_by
+from retrievers.captioners.neighbours import NeighboursAdapter
 from retrievers.controls.ceilings import Taught, ceilings
 from retrievers.progress import Bars
 from retrievers.variants import differences, named
@@ -37,17 +47,23 @@ from retrievers.variants import differences, named
 class Generative:
     """CART behind the harness's contract.
 
-    ``encoder`` gives items their embeddings, from which identifiers and borrowed captions are
-    made; a query is read by CART's own encoder.
+    ``encoder`` gives items their embeddings, from which identifiers are made; a query is read by
+    CART's own encoder. Of the gallery CART learns what ``captioner`` says, or identifiers alone
+    where there is none.
     """
 
     def __init__(
-        self, spec: RetrieverSpec, encoder: Encoder, cart: Cart, bars: Bars | None = None
+        self,
+        spec: RetrieverSpec,
+        encoder: Encoder,
+        cart: Cart,
+        captioner: Captioner | None,
+        bars: Bars | None = None,
     ) -> None:
-        self._spec, self._encoder, self._cart = spec, encoder, cart
+        self._spec, self._encoder, self._cart, self._captioner = spec, encoder, cart, captioner
         self._bars = bars or Bars()
-        self._captioner: NeighbourCaptioner | None = None
         self._ids: list[str] = []
+        self._items: dict[str, Item] = {}
         self._taught: Taught | None = None
 
     @property
@@ -61,32 +77,54 @@ class Generative:
         captioned = item_embeddings.captioned(self._encoder, train)
         chosen_on = item_embeddings.captioned(self._encoder, validation)
         seconds["encode"] = time.perf_counter() - clock
-        captions = self._cart.config.captions
-        self._captioner = NeighbourCaptioner(captioned, captions) if captions else None
-        self._ids, self._taught = [], None
+        self._ids, self._items, self._taught = [], {}, None
         clock = time.perf_counter()
-        generated = self._generated(chosen_on.embeddings)
+        if self._captioner is not None:
+            learned = self._captioner.fit(train, captioned)
+            seconds |= {f"captioner_{k}": v for k, v in learned.items()}
+            clock = time.perf_counter()
+        generated = self._generated(validation.items, chosen_on.embeddings)
         seconds["captions"] = time.perf_counter() - clock
         with self._bars.shown():
             fitted = self._cart.fit(captioned, chosen_on, generated)
         return {**seconds, **fitted}
 
     def index(self, items: Sequence[Item]) -> IndexStats:
-        """Give the gallery its identifiers and learn it from borrowed captions."""
+        """Give the gallery its identifiers and learn it from what the captioner says.
+
+        Raises DatasetError where it has nothing to say of any item.
+        """
         clock = time.perf_counter()
         embeddings = self._encoder.encode_items(items)
         encode = time.perf_counter() - clock
         clock = time.perf_counter()
-        generated = self._generated(embeddings)
+        generated = self._generated(items, embeddings)
+        self._check_heard(generated)
         captions = time.perf_counter() - clock
         with self._bars.shown():
             seconds = self._cart.absorb(embeddings, generated)
         self._ids = [item.id for item in items]
+        self._items = {item.id: item for item in items}
         self._taught = Taught.of(embeddings, generated)
         return IndexStats({"encode": encode, "captions": captions, **seconds}, self._cart.bytes)
 
-    def _generated(self, embeddings: FloatArray) -> Generated | None:
-        return self._captioner.captions(embeddings) if self._captioner else None
+    def _generated(self, items: Sequence[Item], embeddings: FloatArray) -> Generated | None:
+        return self._captioner.captions(items, embeddings) if self._captioner else None
+
+    def _check_heard(self, generated: Generated | None) -> None:
+        if self._captioner is None or generated is None or any(generated.texts):
+            return
+        raise DatasetError(
+            f"No item of the gallery has a caption of {self._captioner.source.name}: see that "
+            f"the ids are the same. {' '.join(self._captioner.remarks)}".rstrip()
+        )
+
+    def gallery_captions(self) -> GalleryCaptions | None:
+        """What the captioner said of the gallery; None where there is none, and after ``load``."""
+        if self._captioner is None or self._taught is None or self._taught.texts is None:
+            return None
+        source, remarks = self._captioner.source, tuple(self._captioner.remarks)
+        return GalleryCaptions(self._taught.texts, source.name, source.outside, remarks)
 
     def search(self, queries: Sequence[str], k: int) -> Ranking:
         """Beam search; ``tokens_decoded`` counts the decoder positions computed."""
@@ -105,6 +143,7 @@ class Generative:
         embeddings = self._encoder.encode_items(items)
         self._cart.add(embeddings)
         self._ids += [item.id for item in items]
+        self._items |= {item.id: item for item in items}
         self._taught = self._taught and self._taught.with_more(embeddings)
 
     def remove(self, ids: Sequence[str]) -> None:
@@ -113,6 +152,7 @@ class Generative:
         self._cart.remove(rows)
         gone = set(ids)
         self._ids = [one for one in self._ids if one not in gone]
+        self._items = {one: item for one, item in self._items.items() if one not in gone}
         self._taught = self._taught and self._taught.without(rows)
 
     def adapt(self, ids: Sequence[str]) -> Mapping[str, float]:
@@ -125,7 +165,8 @@ class Generative:
         if self._taught is None:
             raise ValueError("fit the model before it learns what was added")
         clock = time.perf_counter()
-        generated = self._generated(self._taught.vectors[rows])
+        items = [self._items[one] for one in ids]
+        generated = self._generated(items, self._taught.vectors[rows])
         captions = time.perf_counter() - clock
         if generated is None:
             return {}
@@ -167,7 +208,7 @@ class Generative:
         load(self._cart, folder / "cart")
         self._encoder.load(folder / "encoder")
         self._ids = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
-        self._captioner = self._taught = None
+        self._items, self._taught = {}, None
 
 
 @dataclass(frozen=True)
@@ -189,29 +230,48 @@ class CartAdapter:
         return replace(self, name=named(self.name, own), config=config)
 
     def availability(self, settings: Settings) -> Availability:
-        return item_embeddings.adapter(settings).availability(settings)
+        towers = item_embeddings.adapter(settings).availability(settings)
+        captions = choice.wanted(settings, self.config.captions)
+        if captions is None or not towers.ready:
+            return towers
+        said = choice.captioner(settings, captions).availability()
+        return towers if said.ready else said
 
     def describe(self, settings: Settings) -> RetrieverSpec:
-        """Raises WeightsAbsent where a named tower is not there."""
+        """Raises WeightsAbsent where a named tower or captioner is not there."""
         towers = item_embeddings.adapter(settings).describe(settings)
-        return _spec(self.name, towers, self.config)
+        captions = choice.wanted(settings, self.config.captions)
+        source = choice.captioner(settings, captions).describe() if captions else None
+        spec = _spec(self.name, towers, replace(self.config, captions=captions), source)
+        named = settings.checkpoint.get(choice.ROLE)
+        if not named:
+            return spec
+        return replace(spec, checkpoint={**spec.checkpoint, choice.ROLE: named})
 
     def build(self, settings: Settings) -> Retriever:
-        """Raises WeightsAbsent, CheckpointError."""
+        """Raises WeightsAbsent, CheckpointError, and DatasetError of a file of captions."""
         spec = self.describe(settings)
         bars = Bars()
+        captions = choice.wanted(settings, self.config.captions)
+        captioner = choice.captioner(settings, captions).build() if captions else None
         cart = Cart(
-            self.config,
+            replace(self.config, captions=captions),
             settings.seed,
             settings.device,
             checkpoints=settings.cache / "cart",
             monitor=bars.step,
         )
-        return Generative(spec, item_embeddings.encoder(settings), cart, bars)
+        return Generative(spec, item_embeddings.encoder(settings), cart, captioner, bars)
 
     def tiny(self, seed: int) -> Retriever:
-        spec = replace(_spec(self.name, item_embeddings.tiny_spec(seed), TINY), weights="random")
-        return Generative(spec, item_embeddings.tiny_encoder(seed), Cart(TINY, seed))
+        lender = NeighboursAdapter(CaptionConfig())
+        spec = _spec(self.name, item_embeddings.tiny_spec(seed), TINY, lender.describe())
+        return Generative(
+            replace(spec, weights="random"),
+            item_embeddings.tiny_encoder(seed),
+            Cart(TINY, seed),
+            lender.build(),
+        )
 
 
 def _of_width(width: int, learning_rate: float) -> CartAdapter:
@@ -244,9 +304,14 @@ TINY = CartConfig(
 )
 
 
-def _spec(name: str, towers: RetrieverSpec, config: CartConfig) -> RetrieverSpec:
-    """CART's spec over an encoder's: what decides the embeddings decides the identifiers."""
-    return RetrieverSpec(
+def _spec(
+    name: str, towers: RetrieverSpec, config: CartConfig, source: Source | None
+) -> RetrieverSpec:
+    """CART's spec over an encoder's: what decides the embeddings decides the identifiers.
+
+    source  who captions the gallery, None where nobody does
+    """
+    spec = RetrieverSpec(
         name=name,
         paradigm="generative",
         modalities=towers.modalities,
@@ -257,6 +322,7 @@ def _spec(name: str, towers: RetrieverSpec, config: CartConfig) -> RetrieverSpec
         options={
             **item_embeddings.options(towers),
             **config.flat(),
-            "transductive": config.captions is not None,
+            "transductive": source is not None,
         },
     )
+    return spec if source is None else captioned_by(source, spec)

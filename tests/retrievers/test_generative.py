@@ -11,10 +11,11 @@ import pytest
 
 import cart.training
 from cart.cart import Cart
-from cart.config import CartConfig, IdentifierConfig, ModelConfig, TrainConfig
+from cart.config import CaptionConfig, CartConfig, IdentifierConfig, ModelConfig, TrainConfig
 from cart.tokenizer import encode
 from datasets.base import Pairs
 from retrievers.base import Diagnosable, RetrieverSpec, Settings, Updatable
+from retrievers.captioners.neighbours import Neighbours
 from retrievers.generative import CartAdapter, Generative
 from tests.retrievers.colours import ColourEncoder, captions_of, items
 
@@ -31,7 +32,7 @@ CONFIG = CartConfig(
 
 def build(seed: int = 0) -> Generative:
     spec = RetrieverSpec("cart", "generative", ("image",), "trained here", "Apache-2.0")
-    return Generative(spec, ColourEncoder(), Cart(CONFIG, seed))
+    return Generative(spec, ColourEncoder(), Cart(CONFIG, seed), Neighbours(CaptionConfig()))
 
 
 def fit(retriever: Generative) -> Mapping[str, float]:
@@ -84,7 +85,7 @@ def test_human_captions_of_gallery_and_validation_items_never_enter_training(
     config = replace(CONFIG, fit=replace(CONFIG.fit, epochs=1))
     model = Cart(config, 0)
     spec = RetrieverSpec("cart", "generative", ("image",), "trained here", "Apache-2.0")
-    retriever = Generative(spec, ColourEncoder(), model)
+    retriever = Generative(spec, ColourEncoder(), model, Neighbours(CaptionConfig()))
     train, validation = captions_of(items("train", 2), "a"), captions_of(items("val", 1), "hidden")
     retriever.fit(train, validation)
     gallery = captions_of(items("test", 1), "secret")

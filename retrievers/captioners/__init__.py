@@ -1,0 +1,1 @@
+"""Who says something of items that nobody may have captioned: caption enhancement's ways."""

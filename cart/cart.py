@@ -196,13 +196,14 @@ class Cart:
         return self._engine.search(self._tokens(queries), k)
 
     def diagnose(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
-        """Figures of the identifiers, and the accuracy of each token for queries whose gallery
-        rows ``relevant`` [queries] are."""
+        """Number of parameters, figures of the identifiers, and the accuracy of each token for
+        queries whose gallery rows ``relevant`` [queries] are."""
         model, tree = self._indexed()
         assert self.gallery is not None
         sizes = level_sizes(self.config.identifiers, 1)
         tokens = self._tokens(queries)
         return {
+            "parameters": float(sum(one.numel() for one in model.parameters())),
             **identifier_figures(self.gallery, sizes, self._unexplained),
             **token_accuracy(model, tree, self.gallery, tokens, relevant, self.device),
         }

@@ -64,7 +64,7 @@ def chosen_retrievers(request: Request, imports: Mapping[str, str]) -> list[str]
     """
     names = split_names(request.retriever)
     if not names and (request.everything or not imports):
-        names = list(retrievers.names())
+        names = [one for one in retrievers.names() if not retrievers.entry(one).control]
     if request.untrained:
         names = [name for name in names if known_entry(name).target]
         names = [name if name.endswith(UNTRAINED) else f"{name}{UNTRAINED}" for name in names]

@@ -37,6 +37,7 @@ class Entry:
                       "" where there is nothing to run but what a user imports
     checkpoint_roles  role -> what ``--checkpoint role=VALUE`` must name
     parameters        of the full-size model as released; 0 for what is trained here
+    control           another is held against it, and it runs only when it is named
     restriction       what the licence of the weights forbids, said before they are used
     """
 
@@ -48,5 +49,6 @@ class Entry:
     licence: str
     checkpoint_roles: Mapping[str, str] = field(default_factory=dict)
     parameters: int = 0
+    control: bool = False
     restriction: str = ""
     published: PublishedRow | None = None

@@ -53,6 +53,16 @@ ENTRIES = (
         published=PublishedRow("CART(Ours)", differs={"": "is of weights that were not released"}),
     ),
     Entry(
+        name="cart-dense",
+        target="retrievers.controls.same_pairs:ADAPTER",
+        paradigm="dual tower",
+        modalities=get_args(Modality),
+        summary="a control of cart: a dual tower taught by the same pairs, exact search",
+        licence="Apache-2.0",
+        checkpoint_roles=_EMBEDDING_ROLES,
+        control=True,
+    ),
+    Entry(
         name="clip",
         target="retrievers.encoders.clip:CLIP",
         paradigm="dual tower",

@@ -22,9 +22,9 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from cart.captions import Captioned, Generated, NeighbourCaptioner
+from cart.captions import Captioned, Generated
 from cart.config import CartConfig, TrainConfig
-from cart.rehearsal import joined
+from cart.targets import Targets
 from cart.tokenizer import encode, pad, train_tokenizer
 from cart.training import Examples, optimise
 from datasets.base import Item, Pairs
@@ -38,6 +38,7 @@ from retrievers.base import (
     RetrieverSpec,
     check_depth,
 )
+from retrievers.captioners.contract import Captioner
 from retrievers.controls.text_tower import TextTower, contrastive
 from retrievers.indexes import TorchExact
 from retrievers.kept_gallery import KeptGallery, distinct_ids
@@ -55,13 +56,14 @@ class SamePairs:
         self,
         spec: RetrieverSpec,
         encoder: Encoder,
+        captioner: Captioner | None,
         config: CartConfig,
         seed: int,
         device: str = "cpu",
     ) -> None:
-        self._spec, self._encoder, self._config = spec, encoder, config
-        self._seed, self._device, self._bars = seed, device, Bars()
-        self._captioner: NeighbourCaptioner | None = None
+        self._spec, self._encoder, self._captioner = spec, encoder, captioner
+        self._config, self._seed, self._device = config, seed, device
+        self._bars = Bars()
         self._tokenizer: Tokenizer | None = None
         self._tower: TextTower | None = None
         self._as_fitted: TextTower | None = None
@@ -84,11 +86,15 @@ class SamePairs:
         captioned = item_embeddings.captioned(self._encoder, train)
         chosen_on = item_embeddings.captioned(self._encoder, validation)
         seconds["encode"] = time.perf_counter() - clock
-        captions = self._config.captions
-        self._captioner = NeighbourCaptioner(captioned, captions) if captions else None
         self._gallery = None
         clock = time.perf_counter()
-        self._learn_pairs(captioned, chosen_on)
+        generated = None
+        if self._captioner is not None:
+            self._captioner.fit(train, captioned)
+            generated = self._captioner.captions(validation.items, chosen_on.embeddings)
+        seconds["captions"] = time.perf_counter() - clock
+        clock = time.perf_counter()
+        self._learn_pairs(captioned, chosen_on, generated)
         seconds["train"] = time.perf_counter() - clock
         return seconds
 
@@ -105,11 +111,13 @@ class SamePairs:
         vectors = self._encoder.encode_items(items)
         seconds = {"encode": time.perf_counter() - clock}
         clock = time.perf_counter()
+        generated = self._captioner.captions(items, vectors) if self._captioner else None
+        seconds["captions"] = time.perf_counter() - clock
+        clock = time.perf_counter()
         self._tower = copy.deepcopy(self._as_fitted)
         known, targets = self._known
-        if self._captioner is not None:
-            generated = self._captioner.captions(vectors)
-            examples = joined(known, self._of_items(generated, len(targets)))
+        if generated is not None:
+            examples = known.joined(self._of_items(generated, len(targets)))
             self._train(examples, np.concatenate([targets, vectors]), self._config.absorb)
         seconds["train"] = time.perf_counter() - clock
         self._take(KeptGallery(ids, vectors))
@@ -156,20 +164,21 @@ class SamePairs:
         vectors = load_arrays(folder / "gallery.safetensors")["vectors"]
         tower = self._new_tower(self._tokenizer, vectors.shape[1])
         tower.load_state_dict(load_file(folder / "tower.safetensors", device=self._device))
-        self._tower, self._known, self._as_fitted, self._captioner = tower.eval(), None, None, None
+        self._tower, self._known, self._as_fitted = tower.eval(), None, None
         ids = tuple(json.loads((folder / "gallery.json").read_text(encoding="utf-8")))
         self._take(KeptGallery(ids, vectors))
 
-    def _learn_pairs(self, train: Captioned, validation: Captioned) -> None:
+    def _learn_pairs(
+        self, train: Captioned, validation: Captioned, generated: Generated | None
+    ) -> None:
         self._tokenizer = train_tokenizer(train.captions, self._config.vocabulary)
         torch.manual_seed(self._seed)
         self._tower = self._new_tower(self._tokenizer, train.embeddings.shape[1])
         owners = np.array(train.rows, dtype=np.int64)
-        known = Examples(self._tokens(train.captions), owners[:, None], owners)
+        known = Examples.sure(self._tokens(train.captions), owners[:, None], owners)
         self._known = known, train.embeddings
-        if len(validation.captions) and self._captioner is not None:
-            generated = self._captioner.captions(validation.embeddings)
-            known = joined(known, self._of_items(generated, len(train.embeddings)))
+        if len(validation.captions) and generated is not None:
+            known = known.joined(self._of_items(generated, len(train.embeddings)))
         targets = np.concatenate([train.embeddings, validation.embeddings])
         self._train(known, targets, self._config.fit, _score_of(validation, self._encode))
         self._as_fitted = copy.deepcopy(self._tower)
@@ -186,8 +195,8 @@ class SamePairs:
         items = torch.from_numpy(np.ascontiguousarray(targets)).to(self._device)
         items = torch.nn.functional.normalize(items, dim=1)
 
-        def loss(ids: Tensor, mask: Tensor, rows: Tensor) -> Tensor:
-            return contrastive(tower(ids, mask), items, rows[:, 0], tower.scale)
+        def loss(ids: Tensor, mask: Tensor, targets: Targets) -> Tensor:
+            return contrastive(tower(ids, mask), items, targets.drawn()[:, 0], tower.scale)
 
         with self._bars.shown():
             optimise(tower, loss, examples, config, self._seed, validate, monitor=self._bars.step)
@@ -200,7 +209,7 @@ class SamePairs:
         """What was generated of items whose vectors stand from row ``first`` on."""
         texts, rows = generated.flat()
         targets = first + np.array(rows, dtype=np.int64)
-        return Examples(self._tokens(texts), targets[:, None], np.full(len(rows), -1))
+        return Examples.sure(self._tokens(texts), targets[:, None], np.full(len(rows), -1))
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         _, tokenizer = self._fitted()

@@ -6,73 +6,70 @@ It answers whether CART's figures come of the paradigm or of the training.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from cart.config import CartConfig
-from cart.variants import changed
+from cart.config import CaptionConfig
 from retrievers import item_embeddings
 from retrievers.base import Availability, Retriever, RetrieverSpec, Settings
+from retrievers.captioners import choice
+from retrievers.captioners.neighbours import NeighboursAdapter
 from retrievers.controls.pair_taught import SamePairs
-from retrievers.generative import TINY
-from retrievers.variants import differences, named
+from retrievers.generative import TINY, CartAdapter
 
-# What of a CartConfig has a meaning here.
-SHARED = ("model", "fit", "absorb", "captions", "vocabulary")
+# What of CART's settings has no meaning where no identifier is written.
+UNUSED = ("identifiers", "search", "adapt", "rehearsal")
 
 
 @dataclass(frozen=True)
 class SamePairsAdapter:
-    """Builds the control of the CART that has the same config, over the same towers."""
+    """Builds the control of ``cart``: its config, its towers and its captioner."""
 
-    name: str = "cart-dense"
-    config: CartConfig = field(default_factory=CartConfig)
+    cart: CartAdapter
 
     @property
     def fields(self) -> Mapping[str, str | int | float | bool | None]:
         """Every value of the config by its dotted name."""
-        return self.config.flat()
+        return self.cart.fields
 
     def variant(self, changes: Mapping[str, str]) -> SamePairsAdapter:
         """Raises cart.variants.BadChange."""
-        config = changed(self.config, changes)
-        own = differences(self.config.flat(), config.flat())
-        return replace(self, name=named(self.name, own), config=config)
+        return SamePairsAdapter(self.cart.variant(changes))
 
     def availability(self, settings: Settings) -> Availability:
-        return item_embeddings.adapter(settings).availability(settings)
+        return self.cart.availability(settings)
 
     def describe(self, settings: Settings) -> RetrieverSpec:
-        """Raises WeightsAbsent where a named tower is not there."""
-        towers = item_embeddings.adapter(settings).describe(settings)
-        return _spec(self.name, towers, self.config)
+        """Raises WeightsAbsent where a named tower or captioner is not there."""
+        return _of(self.cart.describe(settings))
 
     def build(self, settings: Settings) -> Retriever:
-        """Raises WeightsAbsent, CheckpointError."""
-        spec, encoder = self.describe(settings), item_embeddings.encoder(settings)
-        return SamePairs(spec, encoder, self.config, settings.seed, settings.device)
+        """Raises WeightsAbsent, CheckpointError, and DatasetError of a file of captions."""
+        captions = choice.wanted(settings, self.cart.config.captions)
+        return SamePairs(
+            self.describe(settings),
+            item_embeddings.encoder(settings),
+            choice.captioner(settings, captions).build() if captions else None,
+            self.cart.config,
+            settings.seed,
+            settings.device,
+        )
 
     def tiny(self, seed: int) -> Retriever:
-        spec = replace(_spec(self.name, item_embeddings.tiny_spec(seed), TINY), weights="random")
-        return SamePairs(spec, item_embeddings.tiny_encoder(seed), TINY, seed)
+        return SamePairs(
+            _of(self.cart.tiny(seed).spec),
+            item_embeddings.tiny_encoder(seed),
+            NeighboursAdapter(CaptionConfig()).build(),
+            TINY,
+            seed,
+        )
 
 
-# Named in full, as --retriever retrievers.controls.same_pairs:ADAPTER: a control is asked for.
-ADAPTER = SamePairsAdapter()
+ADAPTER = SamePairsAdapter(CartAdapter("cart-dense"))
 
 
-def _spec(name: str, towers: RetrieverSpec, config: CartConfig) -> RetrieverSpec:
-    shared = {name: value for name, value in config.flat().items() if name.split(".")[0] in SHARED}
-    return RetrieverSpec(
-        name=name,
-        paradigm="dual tower",
-        modalities=towers.modalities,
-        weights="trained here",
-        licence=f"Apache-2.0; item embeddings: {towers.licence}",
-        checkpoint=towers.checkpoint,
-        revision=towers.revision,
-        options={
-            **item_embeddings.options(towers),
-            **shared,
-            "transductive": config.captions is not None,
-        },
-    )
+def _of(cart: RetrieverSpec) -> RetrieverSpec:
+    """The control's spec, from that of the CART that it is held against."""
+    options = {
+        name: value for name, value in cart.options.items() if name.split(".")[0] not in UNUSED
+    }
+    return replace(cart, paradigm="dual tower", options=options)

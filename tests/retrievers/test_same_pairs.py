@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cart.config import CartConfig, IdentifierConfig, ModelConfig, TrainConfig
+from cart.config import CaptionConfig, CartConfig, IdentifierConfig, ModelConfig, TrainConfig
 from cart.model import CartModel
-from datasets.base import Modality
-from retrievers import conformance, registry
+from retrievers import registry
 from retrievers.base import RetrieverSpec, Settings, Updatable
+from retrievers.captioners.neighbours import Neighbours
 from retrievers.controls import pair_taught
 from retrievers.controls.pair_taught import SamePairs
 from retrievers.controls.same_pairs import ADAPTER
@@ -23,7 +23,6 @@ from retrievers.controls.text_tower import TextTower, contrastive
 from retrievers.generative import CartAdapter
 from tests.retrievers.colours import ColourEncoder, captions_of, items
 
-NAME = "retrievers.controls.same_pairs:ADAPTER"
 CONFIG = CartConfig(
     identifiers=IdentifierConfig(coarse_size=4, codebook_sizes=(4,)),
     model=ModelConfig(width=32, heads=2, feed_forward=64, encoder_layers=1, decoder_layers=1),
@@ -33,15 +32,9 @@ CONFIG = CartConfig(
 )
 
 
-@pytest.mark.parametrize("check", conformance.checks(), ids=lambda check: check.__name__)
-@pytest.mark.parametrize("modality", ADAPTER.tiny(0).spec.modalities)
-def test_it_conforms(modality: Modality, check: conformance.Check) -> None:
-    check(ADAPTER, modality)
-
-
 def build(config: CartConfig = CONFIG) -> SamePairs:
     spec = RetrieverSpec("cart-dense", "dual tower", ("image",), "trained here", "Apache-2.0")
-    return SamePairs(spec, ColourEncoder(), config, 0)
+    return SamePairs(spec, ColourEncoder(), Neighbours(CaptionConfig()), config, 0)
 
 
 def fit(retriever: SamePairs) -> Mapping[str, float]:
@@ -58,7 +51,7 @@ def test_it_finds_items_that_it_was_told_of_only_through_borrowed_captions() -> 
     retriever.add(gallery[8:])
     found = retriever.search(captions_of(gallery, "a").captions, 3)
     assert (found.ids[:, 0] == np.arange(len(gallery))).mean() > 0.8
-    assert set(stats.seconds) == {"encode", "train"}
+    assert set(stats.seconds) == {"encode", "captions", "train"}
     assert found.cost.vectors_compared == len(gallery) ** 2
 
 
@@ -135,12 +128,13 @@ def test_padding_changes_no_vector() -> None:
     torch.testing.assert_close(tower(ids, mask), tower(*padded))
 
 
-def test_it_shares_cart_s_settings_and_can_be_named_in_full(tmp_path: Path) -> None:
+def test_it_shares_cart_s_settings_and_is_run_only_when_it_is_named(tmp_path: Path) -> None:
     settings = Settings(seed=0, device="cpu", cache=tmp_path)
     mine, cart = ADAPTER.describe(settings).options, CartAdapter().describe(settings).options
     assert {name: cart[name] for name in mine} == dict(mine)
     assert "fit.epochs" in mine and "search.beam" not in mine
-    wider = registry.adapter(f"{NAME}[model.width=64]").describe(settings)
+    assert registry.entry("cart-dense").control
+    wider = registry.adapter("cart-dense[model.width=64]").describe(settings)
     assert wider.name == "cart-dense[model.width=64]"
     assert wider.options["model.width"] == 64
 

@@ -180,12 +180,31 @@ def accuracy(
             "a download. The rows say so, and what they find is chance.",
         ),
     ] = False,
+    gallery: Annotated[
+        str,
+        typer.Option(
+            help="How many items are searched, as 1e3,1e4: the test items, and distractors that "
+            "answer no query: further items of a twin's generator, drawn once and kept, or those "
+            "of --distractors. test is the test items alone, the default; with full all training "
+            "and validation items are searched too.",
+            metavar="N|test|full,...",
+        ),
+    ] = "",
+    distractors: Annotated[
+        Path | None,
+        typer.Option(
+            help="Manifest of items that fill up a gallery of --gallery; captions and splits "
+            "in it are not looked at.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
-            help="Say what would run, be reused or be skipped, and why. Datasets are read and "
-            "synthetic twins drawn; nothing is trained.",
+            help="Say what would run, be reused or be skipped, and why. Datasets are read, and "
+            "synthetic twins and their further items drawn; nothing is trained.",
         ),
     ] = False,
     skip_bad: Annotated[
@@ -267,6 +286,8 @@ def accuracy(
             imported=imported,
             annotations_only=annotations_only,
             skip_bad=skip_bad,
+            gallery=gallery,
+            distractors=distractors,
             workers=workers,
             threads=threads,
             jobs=jobs,

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 from bench.as_child import failure_sentence, obey_parent, teller
+from bench.caption_check import LeakedCaptions
 from bench.cells import Cell, Example
 from bench.code_digest import code_digest
 from bench.directions import ranks_of
@@ -24,7 +26,7 @@ from bench.store import ResultStore
 from datasets.base import Dataset, DatasetError
 from datasets.media.files import MediaError
 from retrievers import registry
-from retrievers.base import WeightsAbsent
+from retrievers.base import Retriever, WeightsAbsent
 from retrievers.import_files import ImportProblem
 from retrievers.weights.report import CheckpointError
 
@@ -37,6 +39,7 @@ SENTENCES = (
     SourceChanged,
     SpecMismatch,
     BadRanking,
+    LeakedCaptions,
     DatasetError,
     MediaError,
     CheckpointError,
@@ -48,12 +51,7 @@ def compute(job: Job, say: Say) -> str:
     """Compute and store one cell; returns its key."""
     store = ResultStore(job.results)
     say("load")
-    if code_digest(registry.entry(job.retriever).target) != job.spec.code:
-        raise SourceChanged("the source code changed during the run; run it again")
-    dataset = job.source.load()
-    if dataset.digest != job.spec.dataset_digest:
-        raise SourceChanged(f"the data of {dataset.name} changed during the run; run it again")
-    retriever = registry.adapter(job.retriever).build(job.settings)
+    dataset, retriever = as_planned(job)
     taken = measure(job.spec, dataset, retriever, say)
     say("store")
     shown, notes = _examples(job, dataset, taken, store)
@@ -69,11 +67,26 @@ def compute(job: Job, say: Say) -> str:
         seconds=taken.seconds,
         memory=taken.memory,
         diagnostics=taken.diagnostics,
+        ceilings=dataset.ceilings,
         notes=(*taken.notes, *notes),
         **asdict(job.provenance),
     )
     store.write(cell, taken.frame, shown, reverse=taken.reverse_frame)
     return job.spec.key
+
+
+def as_planned(job: Job) -> tuple[Dataset, Retriever]:
+    """The dataset and the retriever of a job, not yet fitted.
+
+    Raises SourceChanged where code or data are not what the plan saw, and what the dataset and
+    the adapter raise.
+    """
+    if code_digest(registry.entry(job.retriever).target) != job.spec.code:
+        raise SourceChanged("the source code changed during the run; run it again")
+    dataset = job.source.load()
+    if dataset.digest != job.spec.dataset_digest:
+        raise SourceChanged(f"the data of {dataset.name} changed during the run; run it again")
+    return dataset, registry.adapter(job.retriever).build(job.settings)
 
 
 def _examples(
@@ -86,14 +99,20 @@ def _examples(
     ]
     ranks = ranks_of(taken.frame)
     chosen = sample(ranks, job.spec.seed)
-    gallery = {item.id: item for item in dataset.gallery}
+    gallery = {item.id: item for item in dataset.searched}
     try:
         return examples(chosen, taken.queries, top, ranks, gallery, store), ()
     except (MediaError, OSError) as problem:
         return [], (f"The examples are left out: {problem}",)
 
 
-def main() -> int:
+def serve(
+    compute: Callable[[Job, Say], str], sentences: tuple[type[BaseException], ...] = SENTENCES
+) -> int:
+    """Do the job that standard input names and say how it went; returns the exit status.
+
+    sentences  what may go wrong with a message that says all
+    """
     tell = teller(int(sys.argv[1]))
     job = job_from_json(sys.stdin.buffer.readline().decode())
     obey_parent()
@@ -104,11 +123,11 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as problem:
-        if not isinstance(problem, SENTENCES):
+        if not isinstance(problem, sentences):
             traceback.print_exc()
-        tell(failed=failure_sentence(problem, SENTENCES))
+        tell(failed=failure_sentence(problem, sentences))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve(compute))

@@ -56,14 +56,17 @@ class Cell:
     media_to_text  the dataset's rule of the reverse direction; "" in a failed cell
     metrics      "R@1", "R@5", "R@10", "MRR@10" as fractions of 1, of a text that asks for items
     reverse      the same of an item that asks for texts; empty where the retriever ranks none
-    counts       "gallery" (the largest searched at once), "folds", "queries", "items_asked" (in
-                 the reverse direction), "train_items", "train_captions", ..., and the work of
-                 the search for items as in ``retrievers.base.Cost``
+    counts       "gallery" (the largest searched at once), "distractors" in it, "folds",
+                 "queries", "items_asked" (in the reverse direction), "train_items",
+                 "train_captions", ..., and the work of the search for items as in
+                 ``retrievers.base.Cost``
     seconds      phase -> seconds, prefixed "fit/", "index/", "search/"; those of the reverse
                  direction are "search/reverse"
     memory       "peak_bytes" of the process, "index_bytes" needed to serve, and where an
                  accelerator was used "accelerator_peak_bytes"
     diagnostics  what the retriever says of itself (collision ceiling, accuracy per token, ...)
+    ceilings     "R@1", ...: what a reader without mistakes could reach in this gallery, where
+                 the dataset knows it
     machine      processor, cores, threads, accelerator, memory, system
     versions     package -> version
     revision     git commit, "+changes" where the tree was not clean, "" outside a checkout
@@ -83,6 +86,7 @@ class Cell:
     seconds: Mapping[str, float] = field(default_factory=dict)
     memory: Mapping[str, int] = field(default_factory=dict)
     diagnostics: Mapping[str, float] = field(default_factory=dict)
+    ceilings: Mapping[str, float] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""

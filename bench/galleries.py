@@ -18,6 +18,7 @@ T = TypeVar("T")
 class Gallery:
     """Items that are searched together, in the order in which they are indexed.
 
+    items    test items and distractors, which answer no query
     queries  those whose first right item is here
     """
 
@@ -28,11 +29,11 @@ class Gallery:
 def galleries(dataset: Dataset, seed: int) -> list[Gallery]:
     """One gallery, or one a fold, each shuffled; every query is asked of exactly one.
 
-    A fold without a query is left out.
+    A fold without a query is left out. A gallery in folds has no distractors.
     """
-    folds = dataset.folds or (0,) * len(dataset.gallery)
-    fold_of = {item.id: fold for item, fold in zip(dataset.gallery, folds, strict=True)}
-    items = shuffled(dataset.gallery, seed)
+    folds = dataset.folds or (0,) * len(dataset.searched)
+    fold_of = {item.id: fold for item, fold in zip(dataset.searched, folds, strict=True)}
+    items = shuffled(dataset.searched, seed)
     return [
         Gallery(
             tuple(item for item in items if fold_of[item.id] == fold),

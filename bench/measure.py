@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
+from bench.caption_check import check_captions
 from bench.cells import CellSpec, Measure
 from bench.directions import Answers, added, media_to_text, ranks_of, text_to_media
 from bench.galleries import Gallery, galleries, relevant_rows
@@ -16,7 +17,15 @@ from bench.machine import accelerator_peak_bytes, peak_bytes
 from bench.metrics import per_query
 from bench.statistics import measures
 from datasets.base import Dataset, Pairs, Query
-from retrievers.base import Diagnosable, IndexStats, Retriever, RetrieverSpec, TextRanker
+from retrievers.base import (
+    Diagnosable,
+    GalleryCaptions,
+    IndexStats,
+    Retriever,
+    RetrieverSpec,
+    TextRanker,
+    Transductive,
+)
 
 Say = Callable[[str], None]
 
@@ -48,10 +57,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class _Searched:
-    """What one gallery gave."""
+    """What one gallery gave, and the captions that it was learned from."""
 
     forward: Answers
     reverse: Answers | None
+    captions: GalleryCaptions | None
     seconds: Mapping[str, float]
     memory: Mapping[str, int]
 
@@ -65,7 +75,7 @@ def measure(spec: CellSpec, dataset: Dataset, retriever: Retriever, say: Say) ->
     The folds of a dataset are galleries of their own: seconds and work are their sums, bytes
     their largest, and each figure is the mean over all queries. What it took is measured here,
     not asked for, and the retriever is shown the answers after all rankings are taken. Raises
-    SpecMismatch, BadRanking, and whatever the retriever raises.
+    SpecMismatch, BadRanking, LeakedCaptions, and whatever the retriever raises.
     """
     if retriever.spec != spec.retriever:
         raise SpecMismatch(_difference(spec.retriever, retriever.spec))
@@ -77,6 +87,13 @@ def measure(spec: CellSpec, dataset: Dataset, retriever: Retriever, say: Say) ->
     fit_seconds = _phases("fit", fit_phases, time.perf_counter() - started)
 
     parts = [_search(spec, dataset, gallery, retriever, say) for gallery in searched]
+
+    captioned = [
+        (gallery, part.captions)
+        for gallery, part in zip(searched, parts, strict=True)
+        if part.captions is not None
+    ]
+    verbatim, remarks = check_captions(captioned, dataset.train.captions)
 
     say("diagnose")
     diagnostics, notes = _diagnose(retriever, searched)
@@ -92,8 +109,8 @@ def measure(spec: CellSpec, dataset: Dataset, retriever: Retriever, say: Say) ->
         counts=_counts(dataset, searched, parts),
         seconds={**fit_seconds, **_sums(part.seconds for part in parts)},
         memory=_largest(part.memory for part in parts),
-        diagnostics=diagnostics,
-        notes=(*dataset.notes, *notes),
+        diagnostics={**diagnostics, **verbatim},
+        notes=(*dataset.notes, *remarks, *notes),
     )
 
 
@@ -111,14 +128,15 @@ def _search(
     forward = text_to_media(retriever, gallery, spec.k)
     seconds["search/all"] = time.perf_counter() - started
     memory = _memory(stats)
+    captions = retriever.gallery_captions() if isinstance(retriever, Transductive) else None
     if not isinstance(retriever, TextRanker):
-        return _Searched(forward, None, seconds, memory)
+        return _Searched(forward, None, captions, seconds, memory)
 
     say("reverse")
     started = time.perf_counter()
     reverse = media_to_text(retriever, gallery, dataset.media_to_text, spec.k, spec.seed)
     seconds["search/reverse"] = time.perf_counter() - started
-    return _Searched(forward, reverse, seconds, memory)
+    return _Searched(forward, reverse, captions, seconds, memory)
 
 
 def _figures(frame: pd.DataFrame) -> dict[str, Measure]:
@@ -180,6 +198,7 @@ def _counts(
     learned: dict[str, Pairs] = {"train": dataset.train, "validation": dataset.validation}
     counts = {
         "gallery": max(len(gallery.items) for gallery in searched),
+        "distractors": len(dataset.distractors),
         "folds": len(searched),
         "queries": len(dataset.queries),
     }

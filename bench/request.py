@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.devices import resolve_device
 from bench.plan import Loaded, Planned, not_loaded, plan
 from bench.runner import RunOptions
 from bench.selection import (
+    UsageError,
     known_entry,
     known_name,
     parse_checkpoints,
     parse_depth,
+    parse_galleries,
     parse_imports,
     parse_seeds,
     split_names,
@@ -55,6 +57,8 @@ class Request:
     jobs: int | None
     quiet: bool
     report: Path | None
+    gallery: str = ""
+    distractors: Path | None = None
 
 
 def chosen_retrievers(request: Request, imports: Mapping[str, str]) -> list[str]:
@@ -76,8 +80,15 @@ def chosen_sources(request: Request, say: Callable[[str], None]) -> list[Dataset
 
     say  is told where each of all was found, or what stands in for it
 
-    Raises UnknownDataset, and DatasetError for an unknown variant.
+    Each is loaded once for every gallery that was asked for. Raises UnknownDataset, UsageError,
+    and DatasetError for an unknown variant.
     """
+    galleries = parse_galleries(request.gallery)
+    sized = any(isinstance(each, int) for each in galleries)
+    if request.distractors is not None and not sized:
+        raise UsageError("--distractors fills galleries up to a size: give one with --gallery.")
+    if request.annotations_only and galleries != [None]:
+        raise UsageError("--gallery needs the media files, which --annotations-only leaves alone.")
 
     def source(name: str, manifest: Path | None = None) -> DatasetSource:
         return DatasetSource(
@@ -90,16 +101,27 @@ def chosen_sources(request: Request, say: Callable[[str], None]) -> list[Dataset
             annotations_only=request.annotations_only,
         )
 
+    def of_every_gallery(found: Sequence[DatasetSource]) -> list[DatasetSource]:
+        return [
+            replace(
+                one,
+                gallery=size,
+                distractors=request.distractors if isinstance(size, int) else None,
+            )
+            for one in found
+            for size in galleries
+        ]
+
     names = split_names(request.dataset)
     for name in names:
         datasets.card(name)
     found = [source(request.manifest.stem, request.manifest)] if request.manifest else []
     if names or found:
-        return found + [source(name) for name in names]
+        return of_every_gallery(found + [source(name) for name in names])
     choices = loading.choose_all(request.data_root, request.cache)
     for choice in choices:
         say(f"{choice.dataset}: {choice.reason}")
-    return [source(choice.loads) for choice in choices if choice.loads is not None]
+    return of_every_gallery([source(one.loads) for one in choices if one.loads is not None])
 
 
 def make_plan(request: Request, store: ResultStore, say: Callable[[str], None]) -> list[Planned]:
@@ -121,6 +143,7 @@ def make_plan(request: Request, store: ResultStore, say: Callable[[str], None]) 
     loaded, lost = [], []
     for source in sources:
         try:
+            _say_what_is_drawn(source, say)
             loaded.append(Loaded(source, source.load()))
         except DatasetError as problem:
             if request.dataset or request.manifest:
@@ -131,6 +154,16 @@ def make_plan(request: Request, store: ResultStore, say: Callable[[str], None]) 
         return Settings(seed, device, request.cache, checkpoints[name], request.precision, depth)
 
     return [*lost, *plan(loaded, names, seeds, settings_of, store)]
+
+
+def _say_what_is_drawn(source: DatasetSource, say: Callable[[str], None]) -> None:
+    """Tell beforehand how long further items of a twin take. Raises DatasetError."""
+    items, seconds = source.drawing_ahead()
+    if items:
+        say(
+            f"{source.name}: {items:,} further items are drawn for a gallery of "
+            f"{source.gallery:,}, in about {seconds:,.0f} seconds, and kept."
+        )
 
 
 def run_options(request: Request, planned: Sequence[Planned]) -> RunOptions:

@@ -184,6 +184,8 @@ def command(cell: Planned, options: RunOptions) -> str:
     else:
         words += ["--dataset", source.name]
         words += ["--data-root", str(source.root)] if source.root else []
+    words += ["--gallery", str(source.gallery)] if source.gallery is not None else []
+    words += ["--distractors", str(source.distractors)] if source.distractors else []
     words += ["--retriever", cell.retriever]
     if settings is not None:
         roles = ",".join(f"{role}={value}" for role, value in settings.checkpoint.items())

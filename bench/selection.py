@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from datasets.larger_gallery import FULL, GallerySize
 from retrievers import registry, variants
 from retrievers.base import Depth
 from retrievers.entry import Entry
@@ -57,6 +59,29 @@ def parse_seeds(text: str) -> list[int]:
     if not names or not all(name.isdecimal() for name in names):
         raise UsageError(f"--seeds {text}: give whole numbers separated by commas, e.g. 0,1,2.")
     return [int(name) for name in names]
+
+
+def parse_galleries(text: str) -> list[GallerySize | None]:
+    """The galleries of a comma-separated list: "test" (None), "full", or numbers of items.
+
+    Empty text is the test items alone. Raises UsageError.
+    """
+    named: dict[str, GallerySize | None] = {"test": None, FULL: FULL}
+    found = [named[name] if name in named else _items(name) for name in split_names(text)]
+    return list(dict.fromkeys(found)) or [None]
+
+
+def _items(text: str) -> int:
+    try:
+        size = float(text)
+    except ValueError:
+        size = math.nan
+    if not (size >= 1 and size.is_integer()):
+        raise UsageError(
+            f"--gallery {text}: give sizes as 1e3 or 50000, test for the test items alone, or "
+            "full for the whole corpus, separated by commas."
+        )
+    return int(size)
 
 
 def parse_depth(text: str) -> Depth:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -100,16 +101,20 @@ class Dataset:
     """One dataset under one protocol.
 
     The human captions of the test items are in ``queries`` and nowhere else: a retriever is
-    given ``train``, ``validation``, ``gallery`` and the texts of the queries.
+    given ``train``, ``validation``, ``gallery``, ``distractors`` and the texts of the queries.
 
     protocol   the card's name for split and relevance rule; renamed when the gallery is partial
     digest     hash of every id, caption and media byte that decides a result
     synthetic  True for the procedural twins: never shown beside a published figure
     notes      sentences a reader of the results must see (gaps, duplicates, caps)
+    distractors  items that are searched with the gallery and answer no query; they may be items
+               to learn from, never test items
     folds      the fold of each gallery item where the protocol searches several galleries and
                takes the mean (COCO 1K: five); empty for one gallery
     media_to_text  the published rule of the reverse direction
     media_seen  False where no media file was looked for: results can be imported, not computed
+    ceilings   "R@1", ...: what a reader without mistakes could reach where it is known of which
+               items a text is true; empty elsewhere
     """
 
     name: str
@@ -126,6 +131,13 @@ class Dataset:
     folds: tuple[int, ...] = ()
     media_to_text: MediaToText = "any caption"
     media_seen: bool = True
+    distractors: tuple[Item, ...] = ()
+    ceilings: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def searched(self) -> tuple[Item, ...]:
+        """All that a gallery holds: the test items and the distractors."""
+        return (*self.gallery, *self.distractors)
 
     def __post_init__(self) -> None:
         if self.folds and len(self.folds) != len(self.gallery):
@@ -135,6 +147,7 @@ class Dataset:
         test = {item.id for item in self.gallery}
         if len(test) != len(self.gallery):
             raise DatasetError(f"{self.name}: the gallery holds an id twice")
+        self._refuse_distractors(test)
         for part, pairs in (("train", self.train), ("validation", self.validation)):
             shared = test.intersection(item.id for item in pairs.items)
             if shared:
@@ -145,3 +158,14 @@ class Dataset:
         for query in self.queries:
             if not query.relevant or not test.issuperset(query.relevant):
                 raise DatasetError(f"{self.name}: query {query.id!r} has no answer in the gallery")
+
+    def _refuse_distractors(self, test: set[str]) -> None:
+        others = {item.id for item in self.distractors}
+        if len(others) != len(self.distractors):
+            raise DatasetError(f"{self.name}: the distractors hold an id twice")
+        if shared := sorted(others & test):
+            raise DatasetError(f"{self.name}: the test item {shared[0]!r} is also a distractor")
+        if others and self.folds:
+            raise DatasetError(
+                f"{self.name}: a gallery in {len(set(self.folds))} folds has no distractors"
+            )

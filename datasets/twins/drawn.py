@@ -5,22 +5,49 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
+RECORD = "drawn.json"
 DRAWN_WITH = ("numpy", "pillow", "soundfile", "av")
 
 
+class Told(Protocol):
+    """A caption of an item, and what it claims."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def meaning(self) -> Any: ...
+
+
+class Example(Protocol):
+    """An item without its media file."""
+
+    @property
+    def captions(self) -> Sequence[Told]: ...
+
+
 class Maker(Protocol):
-    """What a module that draws a twin offers."""
+    """What a module that draws a twin offers.
+
+    SHARES  split -> its share of the items, that of the test items last
+    """
 
     DEFAULT_ITEMS: int
     DEFAULT_SEED: int
+    SHARES: Mapping[str, float]
+
+    def example(self, seed: int, split: str, place: int) -> Example:
+        """The item at ``place`` of a split, without its media file."""
+        ...
 
     def make(self, folder: Path, items: int, seed: int, *, workers: int | None = None) -> None:
         """Write a twin of any size in its dataset's own layout; equal seeds, equal files.
@@ -28,6 +55,35 @@ class Maker(Protocol):
         Raises ValueError when there are too few items for the splits.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a twin was drawn with: the items of all splits together, and the seed."""
+
+    items: int
+    seed: int
+
+
+def default_size(maker: str) -> Size:
+    """What a twin is drawn with on first use."""
+    module = maker_module(maker)
+    return Size(module.DEFAULT_ITEMS, module.DEFAULT_SEED)
+
+
+def record(folder: Path, size: Size) -> None:
+    """Write beside a twin what it was drawn with."""
+    (folder / RECORD).write_text(json.dumps(asdict(size)), encoding="utf-8")
+
+
+def recorded(folder: Path) -> Size | None:
+    """What a twin was drawn with, None where that is not recorded or not readable."""
+    try:
+        found = Size(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    whole = all(type(value) is int and value >= 0 for value in asdict(found).values())
+    return found if whole else None
 
 
 def twin_folder(name: str, maker: str, *, cache: Path) -> Path:
@@ -39,9 +95,9 @@ def twin_folder(name: str, maker: str, *, cache: Path) -> Path:
     draws it, so that an older drawing is not taken for a newer one. A run that is stopped
     leaves no half of it.
     """
-    module = maker_module(maker)
-    items, seed = module.DEFAULT_ITEMS, module.DEFAULT_SEED
-    folder = cache / "twins" / f"{name}-{items}-{seed}-{_code(maker)}"
+    module, size = maker_module(maker), default_size(maker)
+    items, seed = size.items, size.seed
+    folder = cache / "twins" / f"{name}-{items}-{seed}-{code_of(maker)}"
     if folder.is_dir():
         return folder
     try:
@@ -74,9 +130,13 @@ def maker_module(maker: str) -> Maker:
     return cast(Maker, importlib.import_module(maker))
 
 
-def _code(maker: str) -> str:
+def code_of(*modules: str) -> str:
+    """8 hexadecimal digits over the source of modules, of what they import, and of packages."""
     state = hashlib.blake2b(digest_size=4)
-    for path in sorted(_sources(maker, set())):
+    sources: set[Path] = set()
+    for module in modules:
+        _sources(module, sources)
+    for path in sorted(sources):
         state.update(path.read_bytes())
     for package in DRAWN_WITH:
         state.update(f"{package} {version(package)}".encode())

@@ -10,7 +10,7 @@ from pathlib import Path
 from datasets.base import DatasetError
 from datasets.ordered_pool import default_workers
 from datasets.registry import Entry
-from datasets.twins.drawn import Maker, maker_module, write_whole
+from datasets.twins.drawn import Maker, Size, maker_module, record, write_whole
 from datasets.twins.parallel import IN_PROCESS
 
 WARMING, SAMPLE = 8, 40
@@ -32,8 +32,13 @@ def make(twin: Entry, folder: Path, items: int, seed: int, *, workers: int | Non
     """
     refuse_used(folder)
     maker = _maker(twin)
+
+    def draw(draft: Path) -> None:
+        maker.make(draft, items, seed, workers=workers)
+        record(draft, Size(items, seed))
+
     try:
-        write_whole(folder, lambda draft: maker.make(draft, items, seed, workers=workers))
+        write_whole(folder, draw)
     except OSError as error:
         raise DatasetError(f"{folder} cannot be written: {error.strerror or error}.") from error
     except ValueError as error:

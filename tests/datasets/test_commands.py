@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from datasets import loading, registry
 from datasets.__main__ import app
 from datasets.twins import flickr30k_mini
+from datasets.twins.drawn import RECORD, Size, recorded
 from tests.datasets.tiny_files import karpathy_image, write_coco, write_karpathy, write_picture
 
 TWIN = "flickr30k-mini"
@@ -240,12 +241,15 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, data: Path) -> None:
 
 
 def files(folder: Path) -> dict[Path, bytes]:
-    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    """What the maker wrote: all but the record of what it was told."""
+    written = (p for p in folder.rglob("*") if p.is_file() and p.name != RECORD)
+    return {p.relative_to(folder): p.read_bytes() for p in written}
 
 
 def test_make_writes_what_the_maker_writes(data: Path, tmp_path: Path) -> None:
     flickr30k_mini.make(tmp_path / "same", ITEMS, 0)
     assert files(data / TWIN) == files(tmp_path / "same")
+    assert recorded(data / TWIN) == Size(ITEMS, 0)
     assert [path.name for path in data.iterdir()] == [TWIN]
     loaded = loading.load(TWIN, root=data, cache=tmp_path / "cache")
     assert loaded.protocol == f"mini-{len(loaded.gallery)}"

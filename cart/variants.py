@@ -22,6 +22,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,15}")
 # need only be at least 0.
 RANGES: Mapping[str, tuple[float, float]] = {
     "dropout": (0, 0.99),
+    "even_ceiling": (0.01, 0.99),
     "label_smoothing": (0, 0.99),
     "neighbour_share": (0, 1),
     "warmup": (0, 1),

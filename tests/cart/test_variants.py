@@ -54,11 +54,16 @@ def test_what_is_written_is_read_back(data: st.DataObject) -> None:
         st.sampled_from([n for n, h in ANNOTATIONS.items() if not values(n, h).is_empty])
     )
     value = data.draw(values(name, ANNOTATIONS[name]))
-    found = changed(DEFAULT, {name: text_of(value)})
     group, _, field = name.partition(".")
-    assert getattr(getattr(found, group), field) == value
+    try:
+        wanted = replace(DEFAULT, **{group: replace(getattr(DEFAULT, group), **{field: value})})
+    except ValueError:
+        with pytest.raises(BadChange):
+            changed(DEFAULT, {name: text_of(value)})
+        return
+    found = changed(DEFAULT, {name: text_of(value)})
+    assert found == wanted
     assert type(getattr(getattr(found, group), field)) is type(value)
-    assert found == replace(DEFAULT, **{group: replace(getattr(DEFAULT, group), **{field: value})})
 
 
 def test_every_flat_field_is_written_and_read_back() -> None:
@@ -100,7 +105,7 @@ def test_a_group_is_switched_off_and_on_again() -> None:
     [
         ({"model.encoder_layer": "3"}, "no field model.encoder_layer. Did you mean model.encoder"),
         ({"bea": "3"}, "search.beam"),
-        ({"zzz": "3"}, "There are identifiers.coarse_size"),
+        ({"zzz": "3"}, "There are identifiers."),
         ({"model": "none"}, "no field model"),
         ({"model.encoder_layers": "three"}, "give a whole number; it is "),
         ({"model.encoder_layers": "2.0"}, "give a whole number; it is "),

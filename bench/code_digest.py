@@ -18,6 +18,7 @@ DECIDING = (
     "cart",
     "datasets",
     "retrievers",
+    "bench/caption_check.py",
     "bench/directions.py",
     "bench/galleries.py",
     "bench/measure.py",

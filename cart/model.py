@@ -177,7 +177,8 @@ class CartModel(nn.Module):
     def decode(self, encoded: Encoded, identifiers: Tensor) -> list[Tensor]:
         """Logits [batch, vocabulary] of each position under teacher forcing (equation 6).
 
-        identifiers int64 [batch, length]; its last token is predicted, never read.
+        identifiers int64 [batch, length]; its last token is predicted, never read. The logits are
+        fp32, also where layers compute in fewer bits.
         """
         begin = self.begin.expand(len(identifiers), 1, -1)
         codes = [table(identifiers[:, level, None]) for level, table in enumerate(self.codes)]
@@ -185,7 +186,7 @@ class CartModel(nn.Module):
         for layer, key, value in zip(self.decoder, encoded.keys, encoded.values, strict=True):
             y = layer(y, key, value, encoded.mask)
         y = self.norm(y)
-        return [head(y[:, level]) for level, head in enumerate(self.heads)]
+        return [head(y[:, level]).float() for level, head in enumerate(self.heads)]
 
     def embed(self, level: int, tokens: Tensor) -> Tensor:
         """What the decoder reads [..., width] after tokens [...] of the position ``level``."""

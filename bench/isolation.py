@@ -20,6 +20,10 @@ PHASES = {
     "reverse": "while searching texts",
     "diagnose": "while diagnosing",
     "store": "while storing",
+    "add": "while adding items",
+    "remove": "while taking items out",
+    "adapt": "while learning what was added",
+    "whole": "while indexing everything anew",
 }
 
 
@@ -46,14 +50,18 @@ def run_isolated(
     """
     child = start_child("bench.cell_process", threads=threads, quiet=quiet)
     try:
-        return _follow(child, job_to_json(job), stop, say)
+        return follow(child, job_to_json(job), stop, say)
     finally:
         child.end()
 
 
-def _follow(
-    child: Child, job: str, stop: threading.Event | None, say: Callable[[str], None]
+def follow(
+    child: Child,
+    job: str,
+    stop: threading.Event | None = None,
+    say: Callable[[str], None] = lambda phase: None,
 ) -> Ended:
+    """Tell a child its job, one line, and listen until it has said how it ended."""
     child.tell(job)
     phase, last = "start", Ended("failed")
     for line in child.lines(stop):

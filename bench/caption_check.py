@@ -53,7 +53,7 @@ def check_captions(
     """Diagnostics and notes on the captions of the galleries that were searched.
 
     "captions/verbatim" is the share of queries whose own item was said in the same words, case,
-    white space and a full stop aside; "captions/verbatim, untaught" of those that no training
+    white space and a full stop aside; "captions/verbatim_untaught" of those that no training
     caption says.
 
     What a training caption says may be said of a test item: neighbours lend nothing else, and
@@ -82,7 +82,7 @@ def check_captions(
             "captioner=none."
         )
     remarks = dict.fromkeys(note for _, captions in told for note in captions.remarks)
-    shares = {"captions/verbatim": heard.verbatim, "captions/verbatim, untaught": heard.untaught}
+    shares = {"captions/verbatim": heard.verbatim, "captions/verbatim_untaught": heard.untaught}
     return {name: count / max(1, heard.queries) for name, count in shares.items()}, tuple(remarks)
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from bench.cells import Cell
 from reports import units
 
-SHARES = {"accuracy", "ceiling", "share", "rate", "fraction", "recall", "distinct"}
+SHARES = {"accuracy", "ceiling", "share", "rate", "fraction", "recall", "distinct", "verbatim"}
 SPOKEN = {
     "collision_ceiling": "Collision ceiling",
     "collision_rate": "Collisions, share of the gallery",
@@ -20,6 +20,9 @@ SPOKEN = {
     "perplexity": "Perplexity of token",
     "used_share": "Codes in use, share of those of token",
     "unexplained_variance_share": "Variance that codes do not keep, share",
+    "captions": "Queries in the very words of",
+    "verbatim": "a caption that their item was learned from",
+    "verbatim_untaught": "one that no training caption has",
     "k": "k (coarse)",
     "u": "u (unique)",
 }

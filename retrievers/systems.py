@@ -23,6 +23,12 @@ _EMBEDDING_ROLES = {
     "whose embeddings of items are taken",
     **_ALIGNED_ROLES,
 }
+_CART_ROLES = {
+    **_EMBEDDING_ROLES,
+    "captioner": "what captions the gallery: neighbours (lent training captions, the default), "
+    "file:PATH (CSV or JSONL with id and caption), a hub id or folder of BLIP, BLIP-2, GIT or an "
+    "image encoder with a decoder (beam:HUB_ID for its likeliest captions), or none",
+}
 
 ENTRIES = (
     Entry(
@@ -49,7 +55,7 @@ ENTRIES = (
         modalities=get_args(Modality),
         summary="generates the identifier of the item from the query (CART, ACL 2025)",
         licence="Apache-2.0",
-        checkpoint_roles=_EMBEDDING_ROLES,
+        checkpoint_roles=_CART_ROLES,
         published=PublishedRow("CART(Ours)", differs={"": "is of weights that were not released"}),
     ),
     Entry(
@@ -59,7 +65,7 @@ ENTRIES = (
         modalities=get_args(Modality),
         summary="a control of cart: a dual tower taught by the same pairs, exact search",
         licence="Apache-2.0",
-        checkpoint_roles=_EMBEDDING_ROLES,
+        checkpoint_roles=_CART_ROLES,
         control=True,
     ),
     Entry(

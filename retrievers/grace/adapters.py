@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from cart.config import ModelConfig, TrainConfig
 from retrievers import item_embeddings
 from retrievers.base import Availability, Retriever, RetrieverSpec, Settings
+from retrievers.captioners.contract import captioned_by
+from retrievers.captioners.neighbours import SOURCE
 from retrievers.grace.config import GraceConfig
 from retrievers.grace.retriever import Grace
 from retrievers.grace.schemes import Atomic, Scheme, Semantic, Structured, options
@@ -67,7 +69,7 @@ ATOMIC = GraceAdapter(Atomic(), GraceConfig(), Atomic())
 
 def _spec(towers: RetrieverSpec, scheme: Scheme, config: GraceConfig) -> RetrieverSpec:
     """What decides the embeddings decides the identifiers, so their options are told too."""
-    return RetrieverSpec(
+    spec = RetrieverSpec(
         name=f"grace-{scheme.name}",
         paradigm="generative",
         # As published: GRACE is a system of images.
@@ -80,6 +82,6 @@ def _spec(towers: RetrieverSpec, scheme: Scheme, config: GraceConfig) -> Retriev
             **item_embeddings.options(towers),
             **options(scheme),
             **config.flat(),
-            "transductive": True,
         },
     )
+    return captioned_by(SOURCE, spec)

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from cart.captions import Captioned, NeighbourCaptioner
+from cart.captions import Captioned, Generated
 from cart.monitor import Monitor
 from cart.prefix_tree import ENDED, PrefixTree
 from cart.search import Answer, search
@@ -73,6 +73,7 @@ def penalised(scores: FloatArray, lengths: IntArray, penalty: float) -> FloatArr
 def learn(
     train: Captioned,
     embeddings: FloatArray,
+    generated: Generated,
     tokenizer: Tokenizer,
     scheme: Scheme,
     config: GraceConfig,
@@ -83,11 +84,10 @@ def learn(
     """Give training items and a gallery of embeddings [items, dim] their identifiers and learn
     them all.
 
-    Queries are the captions of the training items and, for the gallery, captions borrowed from
-    its training neighbours, where GRACE takes what a captioner says. Human captions of gallery
-    items have no way in.
+    Queries are the captions of the training items and, for the gallery, what was ``generated``
+    of it. Human captions of gallery items have no way in.
     """
-    lent = NeighbourCaptioner(train, config.captions).captions(embeddings).texts
+    lent = generated.texts
     known = Known(train, embeddings, lent, tokenizer)
     torch.manual_seed(seed)
     assigned = scheme.assign(known, config.model.width, seed, monitor)

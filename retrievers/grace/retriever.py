@@ -9,11 +9,20 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from cart.captions import Captioned
+from cart.captions import Captioned, Generated
 from cart.tokenizer import train_tokenizer
 from datasets.base import Item, Pairs
 from retrievers import item_embeddings
-from retrievers.base import Cost, Encoder, IndexStats, Ranking, RetrieverSpec, check_depth
+from retrievers.base import (
+    Cost,
+    Encoder,
+    GalleryCaptions,
+    IndexStats,
+    Ranking,
+    RetrieverSpec,
+    check_depth,
+)
+from retrievers.captioners.neighbours import Neighbours
 from retrievers.grace.config import GraceConfig
 from retrievers.grace.gallery import Gallery, learn, load, save
 from retrievers.grace.schemes import Scheme
@@ -49,6 +58,8 @@ class Grace:
         self._spec, self._encoder, self._scheme, self._config = spec, encoder, scheme, config
         self._seed, self._device, self._bars = seed, device, Bars()
         self._known: tuple[Captioned, Tokenizer] | None = None
+        self._captioner = Neighbours(config.captions)
+        self._generated: Generated | None = None
         self._gallery: Gallery | None = None
         self._ids: list[str] = []
 
@@ -64,6 +75,7 @@ class Grace:
         captioned = item_embeddings.captioned(self._encoder, train)
         seconds["encode"] = time.perf_counter() - clock
         tokenizer = train_tokenizer(train.captions, self._config.vocabulary)
+        self._captioner.fit(train, captioned)
         self._known, self._gallery, self._ids = (captioned, tokenizer), None, []
         return seconds
 
@@ -80,10 +92,12 @@ class Grace:
         seconds = {"encode": time.perf_counter() - clock}
         clock = time.perf_counter()
         train, tokenizer = self._known
+        self._generated = self._captioner.captions(items, embeddings)
         with self._bars.shown():
             self._gallery = learn(
                 train,
                 embeddings,
+                self._generated,
                 tokenizer,
                 self._scheme,
                 self._config,
@@ -103,6 +117,12 @@ class Grace:
         answer = self._gallery.search(queries, k)
         return Ranking(answer.items, answer.scores, Cost(tokens_decoded=answer.tokens_decoded))
 
+    def gallery_captions(self) -> GalleryCaptions | None:
+        """What its training neighbours lent to the gallery; None after ``load``."""
+        if self._generated is None:
+            return None
+        return GalleryCaptions(self._generated.texts, self._generated.source)
+
     def save(self, folder: Path) -> None:
         """Write encoder, model and gallery. Raises ValueError when nothing was indexed."""
         if self._gallery is None:
@@ -117,4 +137,4 @@ class Grace:
         self._gallery = load(folder / "grace", self._scheme, self._config, self._device)
         self._encoder.load(folder / "encoder")
         self._ids = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
-        self._known = None
+        self._known = self._generated = None

@@ -118,7 +118,7 @@ def test_captions_are_asked_for_after_the_search_and_reported() -> None:
     spec = CellSpec(SPEC, "spied", "all", "d", True, 0, 10, "c")
     taken = measure(spec, DATASET, spy, lambda _: None)
     assert spy.told.index("first query") < spy.told.index("captions")
-    assert taken.diagnostics == {"captions/verbatim": 0, "captions/verbatim, untaught": 0}
+    assert taken.diagnostics == {"captions/verbatim": 0, "captions/verbatim_untaught": 0}
     assert taken.notes == ("A remark.",)
 
 
@@ -173,7 +173,7 @@ def test_captions_that_seldom_meet_a_query_are_let_pass_and_counted() -> None:
     one = [(HUMAN[0][0], *OTHERS[0]), *OTHERS[1:]]
     assert checked(one) == {
         "captions/verbatim": pytest.approx(0.01),
-        "captions/verbatim, untaught": pytest.approx(0.01),
+        "captions/verbatim_untaught": pytest.approx(0.01),
     }
 
 
@@ -184,7 +184,7 @@ def test_the_captions_of_another_item_are_no_leak() -> None:
 def test_what_training_captions_say_may_be_said() -> None:
     taught = [text.upper() for said in HUMAN for text in said]
     figures = checked(HUMAN, taught=taught)
-    assert figures == {"captions/verbatim": 1, "captions/verbatim, untaught": 0}
+    assert figures == {"captions/verbatim": 1, "captions/verbatim_untaught": 0}
 
 
 def test_where_people_agree_captions_may_agree_with_them() -> None:
@@ -198,7 +198,7 @@ def test_where_people_agree_captions_may_agree_with_them() -> None:
         for n in range(5)
     )
     figures = checked(drawn, gallery=replace(GALLERY, queries=queries))
-    assert figures["captions/verbatim, untaught"] > 0.5
+    assert figures["captions/verbatim_untaught"] > 0.5
 
 
 def test_no_captions_no_figures() -> None:

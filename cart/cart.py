@@ -30,9 +30,11 @@ from cart.identifiers import (
 from cart.model import CartModel
 from cart.monitor import Monitor
 from cart.prefix_tree import PrefixTree
-from cart.rehearsal import Learned, joined, sample
+from cart.rehearsal import Learned, sample
 from cart.search import Answer
-from cart.tokenizer import encode, train_tokenizer
+from cart.targets import Candidates
+from cart.teacher import told_by_teacher
+from cart.tokenizer import adopted, encode, train_tokenizer, vocabulary_size
 from cart.training import Examples, Progress, train
 
 FloatArray = npt.NDArray[np.float32]
@@ -60,9 +62,14 @@ class Cart:
         device: str = "cpu",
         checkpoints: Path | None = None,
         monitor: Monitor | None = None,
+        tokenizer: Tokenizer | None = None,
+        processes: int = 1,
     ) -> None:
+        """``tokenizer`` is another model's, to be used in place of one that is trained on the
+        captions. ``processes`` train the model together and decide nothing of it."""
         self.config, self.seed, self.device = config, seed, device
         self.checkpoints, self.monitor = checkpoints, monitor
+        self.given_tokenizer, self.processes = tokenizer, processes
         self.quantizers: Quantizers | None = None
         self.tokenizer: Tokenizer | None = None
         self.model: CartModel | None = None
@@ -71,6 +78,7 @@ class Cart:
         self.progress: dict[str, Progress] = {}
         self._known: Examples | None = None
         self._learned: Learned | None = None
+        self._embeddings: FloatArray | None = None
         self._as_fitted: CartModel | None = None
         self._unexplained: float | None = None
         self._engine: Engine | None = None
@@ -93,15 +101,19 @@ class Cart:
             self.monitor,
         )
         seconds = {"identifiers": time.perf_counter() - clock}
-        self.tokenizer = train_tokenizer(train_set.captions, self.config.vocabulary)
+        self.tokenizer = (
+            adopted(self.given_tokenizer)
+            if self.given_tokenizer is not None
+            else train_tokenizer(train_set.captions, self.config.vocabulary)
+        )
         own = identifiers(self._prefixes(train_set.embeddings))
         owners = np.array(train_set.rows, dtype=np.int64)
-        known = Examples(self._tokens(train_set.captions), own[owners], owners)
+        known = Examples.sure(self._tokens(train_set.captions), own[owners], owners)
         unique = max(UNIQUE, int(own[:, -1].max()) + 1)
         torch.manual_seed(self.seed)
         self.model = CartModel(
             self.config.model,
-            self.tokenizer.get_vocab_size(),
+            vocabulary_size(self.tokenizer),
             level_sizes(self.config.identifiers, unique),
         ).to(self.device)
         self._known = known
@@ -110,7 +122,9 @@ class Cart:
             ids = identifiers(self._prefixes(validation.embeddings))
             self.model.reserve_unique(int(ids[:, -1].max()) + 1)
             if generated is not None:
-                known = joined(known, self._of_gallery(ids, generated))
+                owners = np.array(generated.flat()[1], dtype=np.int64)
+                spoken = self._of_gallery(generated, owners, validation.embeddings, ids)
+                known = known.joined(spoken)
             tree = PrefixTree.build(ids, self.device)
             tokens, rows = self._tokens(validation.captions), np.array(validation.rows)
 
@@ -140,10 +154,10 @@ class Cart:
         self._take(model, gallery)
         seconds = {"identifiers": time.perf_counter() - clock}
         self._unexplained = unexplained_variance(quantizers, embeddings, prefixes)
-        self._learned = None
+        self._learned, self._embeddings = None, embeddings
         if generated is not None:
             self._learned = self._of_rows(np.arange(len(gallery)), generated)
-            examples = joined(self._known, self._learned.pairs)
+            examples = self._known.joined(self._learned.pairs)
             self._train(examples, self.config.absorb, None, "absorb")
             seconds["train"] = self.progress["absorb"].seconds
         return seconds
@@ -156,6 +170,8 @@ class Cart:
         added = identifiers(quantizers.codes(embeddings), self.gallery)
         gallery = np.concatenate([self.gallery, added])
         self._hold(model, gallery, tree.with_items(added))
+        if self._embeddings is not None:
+            self._embeddings = np.concatenate([self._embeddings, embeddings])
 
     def remove(self, rows: Sequence[int]) -> None:
         """Take gallery rows out; those behind them move up. One item at least must stay."""
@@ -163,6 +179,8 @@ class Cart:
         assert self.gallery is not None
         left = tree.without(rows)
         self._learned = self._learned.without(rows) if self._learned else None
+        if self._embeddings is not None:
+            self._embeddings = np.delete(self._embeddings, list(rows), axis=0)
         self._hold(model, np.delete(self.gallery, list(rows), axis=0), left)
 
     def adapt(self, rows: Sequence[int], generated: Generated) -> Mapping[str, float]:
@@ -182,9 +200,9 @@ class Cart:
         new = self._of_rows(np.array(rows, dtype=np.int64), generated)
         if not len(new.rows):
             return {}
-        old = joined(self._known, self._learned.pairs) if self._learned else self._known
+        old = self._known.joined(self._learned.pairs) if self._learned else self._known
         rehearsed = sample(old, round(self.config.rehearsal * len(new.rows)), self.seed)
-        self._train(joined(new.pairs, rehearsed), self.config.adapt, None, "adapt")
+        self._train(new.pairs.joined(rehearsed), self.config.adapt, None, "adapt")
         self._learned = self._learned.with_more(new) if self._learned else new
         return {"train": self.progress["adapt"].seconds}
 
@@ -235,6 +253,7 @@ class Cart:
         self.model, self.quantizers, self.tokenizer = model, quantizers, tokenizer
         self._take(model, gallery)
         self._known = self._learned = self._as_fitted = self._unexplained = None
+        self._embeddings = None
 
     def _prefixes(self, embeddings: FloatArray) -> IntArray:
         assert self.quantizers is not None
@@ -245,16 +264,25 @@ class Cart:
         assert self.tokenizer is not None
         return encode(self.tokenizer, texts, self.config.model.max_tokens)
 
-    def _of_gallery(self, ids: IntArray, generated: Generated) -> Examples:
-        texts, rows = generated.flat()
-        return Examples(self._tokens(texts), ids[rows], np.full(len(rows), -1))
+    def _of_gallery(
+        self, generated: Generated, owners: IntArray, embeddings: FloatArray, ids: IntArray
+    ) -> Examples:
+        """What was generated, as examples to learn; ``owners`` [texts] are rows of the gallery of
+        embeddings [items, dim] and identifiers [items, length]."""
+        texts, _ = generated.flat()
+        candidates = Candidates.sure(ids[owners])
+        if self.config.teacher is not None and generated.vectors is not None and len(texts):
+            candidates = told_by_teacher(
+                generated.vectors, owners, embeddings, ids, self.config.teacher
+            )
+        return Examples(self._tokens(texts), candidates, np.full(len(texts), -1))
 
     def _of_rows(self, rows: IntArray, generated: Generated) -> Learned:
-        """What was generated of gallery rows, as pairs to learn."""
-        assert self.gallery is not None
-        owners = [row for row, said in zip(rows, generated.texts, strict=True) for _ in said]
-        pairs = self._of_gallery(self.gallery[rows], generated)
-        return Learned(pairs, np.array(owners, dtype=np.int64))
+        """What was generated of gallery rows, as examples to learn."""
+        assert self.gallery is not None and self._embeddings is not None
+        owners = rows[generated.flat()[1]]
+        examples = self._of_gallery(generated, owners, self._embeddings, self.gallery)
+        return Learned(examples, owners)
 
     def _take(self, model: CartModel, gallery: IntArray) -> None:
         sizes = level_sizes(self.config.identifiers, int(gallery[:, -1].max()) + 1)
@@ -274,7 +302,14 @@ class Cart:
             checkpoint = self.checkpoints / f"{phase}-{name}.pt"
         self._engine = None
         self.progress[phase] = train(
-            model, examples, config, self.seed, validate, checkpoint, self.monitor
+            model,
+            examples,
+            config,
+            self.seed,
+            validate,
+            checkpoint,
+            self.monitor,
+            processes=self.processes,
         )
 
     def _fitted(self) -> tuple[CartModel, Quantizers]:
@@ -293,7 +328,9 @@ def _digest(model: CartModel, examples: Examples, config: TrainConfig, seed: int
     digest = hashlib.blake2b(digest_size=12)
     digest.update(json.dumps([asdict(config), seed], sort_keys=True).encode())
     digest.update(json.dumps([list(row) for row in examples.tokens]).encode())
-    digest.update(np.ascontiguousarray(examples.identifiers).tobytes())
+    candidates = examples.candidates
+    for array in (candidates.identifiers, candidates.rows, candidates.weights):
+        digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(examples.items.tobytes())
     for value in model.state_dict().values():
         digest.update(value.detach().cpu().numpy().tobytes())

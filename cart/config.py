@@ -190,6 +190,22 @@ class CaptionConfig:
 
 
 @dataclass(frozen=True)
+class TeacherConfig:
+    """How the towers label generated captions; see ``cart.teacher``. Not in the paper.
+
+    sharpness   factor of the cosine in the softmax over items
+    candidates  items that a caption is spread over at most
+    fairness    power of an item's popularity that is divided out: 0 not at all, 1 wholly
+    trust       weight that is kept by the item that the caption was generated for
+    """
+
+    sharpness: float = 30.0
+    candidates: int = 32
+    fairness: float = 1.0
+    trust: float = 0.0
+
+
+@dataclass(frozen=True)
 class SearchConfig:
     """``beam`` is widened to k where k is larger, and doubled up to ``widest_beam`` for the queries
     whose answer is not certified to be the model's own k best (``cart.beam``); by default for none.
@@ -227,6 +243,7 @@ class CartConfig:
     )
     rehearsal: float = 3.0
     captions: CaptionConfig | None = field(default_factory=CaptionConfig)
+    teacher: TeacherConfig | None = None
     search: SearchConfig = field(default_factory=SearchConfig)
     vocabulary: int = 2000
 

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from cart.config import TrainConfig
 from cart.model import CartModel
+from cart.targets import Targets
 
 
 def bidirectional_kl(p: Tensor, q: Tensor) -> Tensor:
@@ -18,17 +19,20 @@ def bidirectional_kl(p: Tensor, q: Tensor) -> Tensor:
 
 
 def cart_loss(
-    model: CartModel, ids: Tensor, mask: Tensor, identifiers: Tensor, config: TrainConfig
+    model: CartModel, ids: Tensor, mask: Tensor, targets: Targets, config: TrainConfig
 ) -> Tensor:
     """Equation 8 with the minus sign that its print lacks: -log p + omega * KL, a batch's mean.
 
-    ids, mask [batch, length]; identifiers int64 [batch, identifier length]. Log-probabilities
-    are summed over the identifier's positions (equation 6).
+    ids, mask [batch, length]. Log-probabilities are summed over the identifier's positions
+    (equation 6). Where a query has several candidates, one is drawn to be written, and at each
+    position the model is held against all of those that begin as it does.
     """
     batch = len(ids)
+    identifiers = targets.drawn()
+    wanted = [_wanted(targets, identifiers, level, model) for level in range(len(model.levels))]
     if config.consistency == "off":
         logits = model.decode(model.encode(ids, mask), identifiers)
-        return _negative_log_likelihood(logits, identifiers, config)
+        return _cross_entropy(logits, wanted, config)
     twice = torch.cat([identifiers, identifiers])
     if config.consistency == "model":
         encoded = model.encode(torch.cat([ids, ids]), torch.cat([mask, mask]))
@@ -36,15 +40,21 @@ def cart_loss(
         encoded = model.encode(ids, mask).repeat(2)
     logits = model.decode(encoded, twice)
     apart = torch.stack([bidirectional_kl(level[:batch], level[batch:]) for level in logits])
-    likelihood = _negative_log_likelihood(logits, twice, config)
+    likelihood = _cross_entropy(logits, [torch.cat([one, one]) for one in wanted], config)
     return likelihood + config.consistency_weight * apart.sum()
 
 
-def _negative_log_likelihood(
-    logits: list[Tensor], identifiers: Tensor, config: TrainConfig
-) -> Tensor:
+def _wanted(targets: Targets, identifiers: Tensor, level: int, model: CartModel) -> Tensor:
+    """Tokens [batch] where every query has one candidate, else distributions [batch, size]."""
+    if targets.sure:
+        return identifiers[:, level]
+    return targets.following(identifiers, level, model.levels[level])
+
+
+def _cross_entropy(logits: list[Tensor], wanted: list[Tensor], config: TrainConfig) -> Tensor:
+    """Summed over the positions, a mean over the batch."""
     levels = [
-        F.cross_entropy(level, identifiers[:, position], label_smoothing=config.label_smoothing)
-        for position, level in enumerate(logits)
+        F.cross_entropy(level.float(), goal, label_smoothing=config.label_smoothing)
+        for level, goal in zip(logits, wanted, strict=True)
     ]
     return torch.stack(levels).sum()

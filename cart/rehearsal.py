@@ -27,36 +27,18 @@ class Learned:
 
     def with_more(self, other: Learned) -> Learned:
         """Those of ``other`` behind these."""
-        return Learned(joined(self.pairs, other.pairs), np.concatenate([self.rows, other.rows]))
+        return Learned(self.pairs.joined(other.pairs), np.concatenate([self.rows, other.rows]))
 
     def without(self, rows: Sequence[int]) -> Learned:
         """When gallery rows are taken out: their pairs go, and the rows behind them move up."""
         gone = np.unique(np.array(rows, dtype=np.int64))
         kept = np.flatnonzero(~np.isin(self.rows, gone))
         moved = self.rows[kept]
-        return Learned(taken(self.pairs, kept), moved - np.searchsorted(gone, moved))
-
-
-def joined(first: Examples, second: Examples) -> Examples:
-    """The pairs of both."""
-    return Examples(
-        [*first.tokens, *second.tokens],
-        np.concatenate([first.identifiers, second.identifiers]),
-        np.concatenate([first.items, second.items]),
-    )
-
-
-def taken(examples: Examples, places: IntArray) -> Examples:
-    """The pairs at ``places``, in their order."""
-    return Examples(
-        [examples.tokens[place] for place in places.tolist()],
-        examples.identifiers[places],
-        examples.items[places],
-    )
+        return Learned(self.pairs.taken(kept), moved - np.searchsorted(gone, moved))
 
 
 def sample(examples: Examples, most: int, seed: int) -> Examples:
     """At most so many of the pairs, drawn without replacement."""
     random = np.random.default_rng([seed, 0xAD])
     places = random.permutation(len(examples.tokens))[:most]
-    return taken(examples, places)
+    return examples.taken(places)

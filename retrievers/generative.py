@@ -109,7 +109,15 @@ class Generative:
         return IndexStats({"encode": encode, "captions": captions, **seconds}, self._cart.bytes)
 
     def _generated(self, items: Sequence[Item], embeddings: FloatArray) -> Generated | None:
-        return self._captioner.captions(items, embeddings) if self._captioner else None
+        if self._captioner is None:
+            return None
+        generated = self._captioner.captions(items, embeddings)
+        if self._cart.config.teacher is None:
+            return generated
+        texts, _ = generated.flat()
+        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        vectors = self._encoder.encode_texts(list(distinct))
+        return replace(generated, vectors=vectors[[distinct[text] for text in texts]])
 
     def _check_heard(self, generated: Generated | None) -> None:
         if self._captioner is None or generated is None or any(generated.texts):
@@ -231,37 +239,52 @@ class CartAdapter:
 
     def availability(self, settings: Settings) -> Availability:
         towers = item_embeddings.adapter(settings).availability(settings)
+        parts = [towers]
         captions = choice.wanted(settings, self.config.captions)
-        if captions is None or not towers.ready:
-            return towers
-        said = choice.captioner(settings, captions).availability()
-        return towers if said.ready else said
+        if captions is not None:
+            parts.append(choice.captioner(settings, captions).availability())
+        words = settings.checkpoint.get(query_tokenizer.ROLE)
+        if words:
+            parts.append(query_tokenizer.availability(words))
+        return next((part for part in parts if not part.ready), towers)
 
     def describe(self, settings: Settings) -> RetrieverSpec:
         """Raises WeightsAbsent where a named tower or captioner is not there."""
         towers = item_embeddings.adapter(settings).describe(settings)
-        captions = choice.wanted(settings, self.config.captions)
+        config = self._chosen(settings)
+        captions = config.captions
         source = choice.captioner(settings, captions).describe() if captions else None
-        spec = _spec(self.name, towers, replace(self.config, captions=captions), source)
-        named = settings.checkpoint.get(choice.ROLE)
-        if not named:
-            return spec
-        return replace(spec, checkpoint={**spec.checkpoint, choice.ROLE: named})
+        spec = _spec(self.name, towers, config, source)
+        roles = (choice.ROLE, query_tokenizer.ROLE)
+        named = {role: settings.checkpoint[role] for role in roles if settings.checkpoint.get(role)}
+        words = named.get(query_tokenizer.ROLE)
+        read = {query_tokenizer.ROLE: query_tokenizer.fingerprint(words)} if words else {}
+        return replace(
+            spec, checkpoint={**spec.checkpoint, **named}, revision={**spec.revision, **read}
+        )
 
     def build(self, settings: Settings) -> Retriever:
         """Raises WeightsAbsent, CheckpointError, and DatasetError of a file of captions."""
         spec = self.describe(settings)
         bars = Bars()
-        captions = choice.wanted(settings, self.config.captions)
-        captioner = choice.captioner(settings, captions).build() if captions else None
+        config = self._chosen(settings)
+        captioner = choice.captioner(settings, config.captions).build() if config.captions else None
         cart = Cart(
-            replace(self.config, captions=captions),
+            config,
             settings.seed,
             settings.device,
             checkpoints=settings.cache / "cart",
             monitor=bars.step,
+            tokenizer=_tokenizer(settings),
         )
         return Generative(spec, item_embeddings.encoder(settings), cart, captioner, bars)
+
+    def _chosen(self, settings: Settings) -> CartConfig:
+        """The config with what the settings name in place of captioner and tokenizer."""
+        captions = choice.wanted(settings, self.config.captions)
+        words = _tokenizer(settings)
+        vocabulary = vocabulary_size(words) if words is not None else self.config.vocabulary
+        return replace(self.config, captions=captions, vocabulary=vocabulary)
 
     def tiny(self, seed: int) -> Retriever:
         lender = NeighboursAdapter(CaptionConfig())
@@ -272,6 +295,12 @@ class CartAdapter:
             Cart(TINY, seed),
             lender.build(),
         )
+
+
+def _tokenizer(settings: Settings) -> Tokenizer | None:
+    """The one that is named, None where one is trained. Raises WeightsAbsent, CheckpointError."""
+    named = settings.checkpoint.get(query_tokenizer.ROLE)
+    return query_tokenizer.open_tokenizer(named) if named else None
 
 
 def _of_width(width: int, learning_rate: float) -> CartAdapter:
@@ -289,7 +318,8 @@ def _of_width(width: int, learning_rate: float) -> CartAdapter:
 
 
 # Named in full, as --retriever retrievers.generative:CART_512, since training them takes longer
-# on a processor than a run of everything should.
+# on a processor than a run of everything should. PAPER is what the paper states.
+CART_PAPER = CartAdapter("cart-paper", PAPER)
 CART_256 = _of_width(256, 1e-3)
 CART_512 = _of_width(512, 5e-4)
 

@@ -34,12 +34,15 @@ class Captioned:
 class Generated:
     """Queries made for items of which a captioner saw the media or the embedding only.
 
-    texts   of each item, the best first; an item may have none
-    source  what made them, as ``neighbours`` or a hub id with its revision
+    texts    of each item, the best first; an item may have none
+    source   what made them, as ``neighbours`` or a hub id with its revision
+    vectors  [texts, dim] of ``flat``'s texts in the space of the items' embeddings, by the
+             tower of texts beside them; None where nobody asked it
     """
 
     texts: Sequence[Sequence[str]]
     source: str
+    vectors: FloatArray | None = None
 
     def flat(self) -> tuple[list[str], list[int]]:
         """Every text, and the row of its item."""

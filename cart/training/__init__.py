@@ -12,12 +12,23 @@ from cart.config import TrainConfig
 from cart.loss import cart_loss
 from cart.model import CartModel
 from cart.monitor import Monitor
+from cart.targets import Candidates, Targets
 from cart.training.checkpoint import Progress
 from cart.training.examples import Examples, batches
 from cart.training.loop import CHECKPOINT_STEPS, optimise
+from cart.training.processes import train_in_processes
 from cart.training.schedule import learning_rate_factor
 
-__all__ = ["Examples", "Progress", "batches", "learning_rate_factor", "optimise", "train"]
+__all__ = [
+    "Candidates",
+    "Examples",
+    "Progress",
+    "Targets",
+    "batches",
+    "learning_rate_factor",
+    "optimise",
+    "train",
+]
 
 
 def train(
@@ -30,11 +41,26 @@ def train(
     monitor: Monitor | None = None,
     *,
     checkpoint_steps: int = CHECKPOINT_STEPS,
+    processes: int = 1,
 ) -> Progress:
-    """Train CART on equation 8; see ``optimise``."""
+    """Train CART on equation 8, in this process or in several; see ``optimise`` and
+    ``train_in_processes``."""
+    if processes > 1:
+        return train_in_processes(
+            processes,
+            model,
+            cart_loss,
+            examples,
+            config,
+            seed,
+            validate,
+            checkpoint,
+            monitor,
+            checkpoint_steps,
+        )
 
-    def loss(ids: Tensor, mask: Tensor, identifiers: Tensor) -> Tensor:
-        return cart_loss(model, ids, mask, identifiers, config)
+    def loss(ids: Tensor, mask: Tensor, targets: Targets) -> Tensor:
+        return cart_loss(model, ids, mask, targets, config)
 
     score = None if validate is None else partial(validate, model)
     return optimise(

@@ -9,28 +9,50 @@ import numpy as np
 import numpy.typing as npt
 
 from cart.config import TrainConfig
+from cart.targets import Candidates
 
 IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """<query, identifier> pairs: token ids of each query, identifiers [examples, length].
+    """Queries as token ids, and the identifiers to write for each.
 
     ``items`` [examples] is the item that a human caption is of, whose captions take turns from
     epoch to epoch where there are many; -1 for a query that every epoch holds.
     """
 
     tokens: Sequence[Sequence[int]]
-    identifiers: IntArray
+    candidates: Candidates
     items: IntArray
 
     def __post_init__(self) -> None:
-        if not len(self.tokens) == len(self.identifiers) == len(self.items):
+        if not len(self.tokens) == len(self.candidates.rows) == len(self.items):
             raise ValueError(
-                f"{len(self.tokens)} queries, {len(self.identifiers)} identifiers, "
+                f"{len(self.tokens)} queries, identifiers for {len(self.candidates.rows)}, "
                 f"{len(self.items)} items"
             )
+
+    @staticmethod
+    def sure(tokens: Sequence[Sequence[int]], identifiers: IntArray, items: IntArray) -> Examples:
+        """<query, identifier> pairs: identifiers [examples, length]."""
+        return Examples(tokens, Candidates.sure(identifiers), items)
+
+    def joined(self, other: Examples) -> Examples:
+        """The examples of both."""
+        return Examples(
+            [*self.tokens, *other.tokens],
+            self.candidates.joined(other.candidates),
+            np.concatenate([self.items, other.items]),
+        )
+
+    def taken(self, places: IntArray) -> Examples:
+        """The examples at ``places``, in their order."""
+        return Examples(
+            [self.tokens[place] for place in places.tolist()],
+            self.candidates.taken(places),
+            self.items[places],
+        )
 
     def drawn(self, most: int, random: np.random.Generator) -> IntArray:
         """Rows of one epoch in random order, at most ``most`` of each item; their number is the

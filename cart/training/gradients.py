@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from cart.config import TrainConfig
+from cart.targets import Targets
 from cart.tokenizer import pad
 from cart.training.examples import Examples, IntArray
 from cart.training.team import Team
 
-# Of a batch: token ids and mask [batch, length], identifiers [batch, identifier length]. A mean
-# over its examples, so that the parts of a batch can be weighted by how many each holds.
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+# Of a batch: token ids and mask [batch, length], and what to write. A mean over its examples, so
+# that the parts of a batch can be weighted by how many each holds.
+Loss = Callable[[Tensor, Tensor, Targets], Tensor]
 
 
 def batch_gradient(
@@ -40,7 +41,7 @@ def batch_gradient(
     total = torch.zeros((), device=device)
     for part, weight in _parts(rows, config.accumulate, team):
         ids, mask = pad([examples.tokens[row] for row in part], str(device))
-        wanted = torch.from_numpy(examples.identifiers[part]).to(device)
+        wanted = examples.candidates.of(part, device)
         with low:
             value = loss(ids, mask, wanted)
         if weight != 1:

@@ -97,7 +97,7 @@ def learn(
     own = np.array(train.rows, dtype=np.int64)
     borrowers = np.repeat(np.arange(len(lent)), [len(captions) for captions in lent])
     rows = np.concatenate([own, len(train.embeddings) + borrowers])
-    examples = Examples(
+    examples = Examples.sure(
         encode(tokenizer, texts, config.model.max_tokens),
         assigned.identifiers[rows],
         np.concatenate([own, np.full(len(borrowers), -1)]),

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from cart.config import ModelConfig
 from cart.fusion import Memory
 from cart.model import DecoderLayer, Encoded, EncoderLayer
+from cart.targets import Targets
 from retrievers.grace.tokens import IdentifierTokens
 
 
@@ -92,7 +93,7 @@ def negative_log_likelihood(model: GraceModel, encoded: Encoded, identifiers: Te
     total = y.new_zeros(())
     for level in range(identifiers.shape[1]):
         rows = there[:, level]
-        logits = model.logits(level, y[rows, level])
+        logits = model.logits(level, y[rows, level]).float()
         total = total + F.cross_entropy(logits, identifiers[rows, level], reduction="sum")
     return total / there.sum()
 
@@ -110,8 +111,9 @@ class Lessons:
     identifiers: Tensor
     memorised: int
 
-    def loss(self, ids: Tensor, mask: Tensor, wanted: Tensor) -> Tensor:
-        """Of a batch: ids, mask [batch, length]; wanted [batch, positions]."""
+    def loss(self, ids: Tensor, mask: Tensor, targets: Targets) -> Tensor:
+        """Of a batch: ids, mask [batch, length]; one identifier for each query."""
+        wanted = targets.drawn()
         retrieving = negative_log_likelihood(self.model, self.model.encode(ids, mask), wanted)
         if not self.memorised:
             return retrieving

@@ -137,7 +137,7 @@ def test_what_cannot_be_learned_is_refused() -> None:
 def test_pairs_of_items_that_go_are_dropped_and_the_rest_follow_their_rows(
     rows: list[int], gone: set[int]
 ) -> None:
-    pairs = Examples(
+    pairs = Examples.sure(
         [[number] for number in range(len(rows))],
         np.array(rows, dtype=np.int64)[:, None],
         np.full(len(rows), -1),
@@ -147,11 +147,13 @@ def test_pairs_of_items_that_go_are_dropped_and_the_rest_follow_their_rows(
     expected = [([place], row) for place, row in enumerate(rows) if row not in gone]
     assert list(left.pairs.tokens) == [tokens for tokens, _ in expected]
     assert [gallery[row] for row in left.rows] == [row for _, row in expected]
-    assert left.pairs.identifiers[:, 0].tolist() == [row for _, row in expected]
+    assert left.pairs.candidates.identifiers[left.pairs.candidates.rows[:, 0], 0].tolist() == [
+        row for _, row in expected
+    ]
 
 
 def test_a_sample_has_each_pair_at_most_once() -> None:
-    pairs = Examples([[n] for n in range(20)], np.zeros((20, 2), np.int64), np.full(20, -1))
+    pairs = Examples.sure([[n] for n in range(20)], np.zeros((20, 2), np.int64), np.full(20, -1))
     drawn = [tokens[0] for tokens in sample(pairs, 12, seed=3).tokens]
     assert len(set(drawn)) == len(drawn) == 12
     assert len(sample(pairs, 50, seed=3).tokens) == 20

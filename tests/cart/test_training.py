@@ -173,7 +173,9 @@ def toy() -> tuple[CartModel, Examples]:
     tokens = [random.integers(1, 20, random.integers(1, 7)).tolist() for _ in range(50)]
     identifiers = np.stack([random.integers(0, 4, 50), random.integers(0, 3, 50)], axis=1)
     items = np.repeat(np.arange(10), 5)
-    return CartModel(config, vocabulary=20, levels=[4, 3]), Examples(tokens, identifiers, items)
+    return CartModel(config, vocabulary=20, levels=[4, 3]), Examples.sure(
+        tokens, identifiers, items
+    )
 
 
 class Killed(Exception):
@@ -236,7 +238,7 @@ def test_every_example_is_in_one_batch_and_lengths_are_alike() -> None:
 @given(st.lists(st.integers(-1, 5), min_size=1, max_size=60), st.integers(1, 4), st.integers(0, 99))
 def test_captions_of_one_item_take_turns(items: list[int], most: int, seed: int) -> None:
     none = np.zeros((len(items), 2), dtype=np.int64)
-    examples = Examples([[1]] * len(items), none, np.array(items))
+    examples = Examples.sure([[1]] * len(items), none, np.array(items))
     drawn = examples.drawn(most, np.random.default_rng(seed)).tolist()
     assert len(set(drawn)) == len(drawn)
     for item in set(items):
@@ -247,7 +249,7 @@ def test_captions_of_one_item_take_turns(items: list[int], most: int, seed: int)
 
 def test_every_caption_has_its_turn() -> None:
     none = np.zeros((40, 2), dtype=np.int64)
-    examples = Examples([[1]] * 40, none, np.zeros(40, dtype=np.int64))
+    examples = Examples.sure([[1]] * 40, none, np.zeros(40, dtype=np.int64))
     random = np.random.default_rng(0)
     seen = {row for _ in range(30) for row in examples.drawn(10, random).tolist()}
     assert seen == set(range(40))

@@ -22,6 +22,7 @@ from reports import provenance, units
 from reports.comparison import Line, Section, sections
 from reports.examples import Album, album, inliner
 from reports.figures import METRICS
+from reports.gallery_sizes import growths
 from reports.plot import Bar, recall_plot
 from reports.throughput import section
 from reports.throughput.provenance import numbers, untrained
@@ -156,6 +157,7 @@ def _accuracy(
     return {
         "sections": parts,
         "panels": panels,
+        "growths": growths(parts),
         "metrics": METRICS,
         "datasets": tuple(dict.fromkeys(part.dataset for part in parts)),
         "retrievers": tuple(dict.fromkeys(row.name for row in rows)),

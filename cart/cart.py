@@ -32,8 +32,7 @@ from cart.monitor import Monitor
 from cart.prefix_tree import PrefixTree
 from cart.rehearsal import Learned, sample
 from cart.search import Answer
-from cart.targets import Candidates
-from cart.teacher import told_by_teacher
+from cart.teacher import labels
 from cart.tokenizer import adopted, encode, train_tokenizer, vocabulary_size
 from cart.training import Examples, Progress, train
 
@@ -270,11 +269,7 @@ class Cart:
         """What was generated, as examples to learn; ``owners`` [texts] are rows of the gallery of
         embeddings [items, dim] and identifiers [items, length]."""
         texts, _ = generated.flat()
-        candidates = Candidates.sure(ids[owners])
-        if self.config.teacher is not None and generated.vectors is not None and len(texts):
-            candidates = told_by_teacher(
-                generated.vectors, owners, embeddings, ids, self.config.teacher
-            )
+        candidates = labels(generated, owners, embeddings, ids, self.config.teacher)
         return Examples(self._tokens(texts), candidates, np.full(len(texts), -1))
 
     def _of_rows(self, rows: IntArray, generated: Generated) -> Learned:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from cart.captions import Generated
 from cart.config import TeacherConfig
 from cart.targets import Candidates
 
@@ -20,6 +21,23 @@ IntArray = npt.NDArray[np.int64]
 
 # Similarities that are held at a time, 4 bytes each.
 VALUES_AT_ONCE = 16_000_000
+
+
+def labels(
+    generated: Generated,
+    owners: IntArray,
+    items: FloatArray,
+    identifiers: IntArray,
+    config: TeacherConfig | None,
+) -> Candidates:
+    """What each generated text is to be answered with: its owner, or what a teacher tells.
+
+    Without a config, or without vectors of the texts, there is no teacher. The arrays are those
+    of ``told_by_teacher``.
+    """
+    if config is None or generated.vectors is None or not len(owners):
+        return Candidates.sure(identifiers[owners])
+    return told_by_teacher(generated.vectors, owners, items, identifiers, config)
 
 
 def told_by_teacher(

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tokenizers import Tokenizer
+
 from cart.captions import Generated
 from cart.cart import Cart
 from cart.config import (
@@ -17,10 +19,12 @@ from cart.config import (
     ModelConfig,
     TrainConfig,
 )
+from cart.presets import PAPER
 from cart.saving import load, save
+from cart.tokenizer import vocabulary_size
 from cart.variants import changed
 from datasets.base import DatasetError, Item, Pairs
-from retrievers import item_embeddings
+from retrievers import item_embeddings, query_tokenizer
 from retrievers.base import (
     Availability,
     Cost,
@@ -39,6 +43,7 @@ from retrievers.base import (
 from retrievers.captioners import choice
 from retrievers.captioners.contract import Captioner, Source, captioned_by
 from retrievers.captioners.neighbours import NeighboursAdapter
+from retrievers.captioners.vectors import generated_for
 from retrievers.controls.ceilings import Taught, ceilings
 from retrievers.progress import Bars
 from retrievers.variants import differences, named
@@ -109,15 +114,8 @@ class Generative:
         return IndexStats({"encode": encode, "captions": captions, **seconds}, self._cart.bytes)
 
     def _generated(self, items: Sequence[Item], embeddings: FloatArray) -> Generated | None:
-        if self._captioner is None:
-            return None
-        generated = self._captioner.captions(items, embeddings)
-        if self._cart.config.teacher is None:
-            return generated
-        texts, _ = generated.flat()
-        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        vectors = self._encoder.encode_texts(list(distinct))
-        return replace(generated, vectors=vectors[[distinct[text] for text in texts]])
+        teacher = self._cart.config.teacher
+        return generated_for(items, embeddings, self._captioner, self._encoder, teacher)
 
     def _check_heard(self, generated: Generated | None) -> None:
         if self._captioner is None or generated is None or any(generated.texts):
@@ -256,11 +254,11 @@ class CartAdapter:
         source = choice.captioner(settings, captions).describe() if captions else None
         spec = _spec(self.name, towers, config, source)
         roles = (choice.ROLE, query_tokenizer.ROLE)
-        named = {role: settings.checkpoint[role] for role in roles if settings.checkpoint.get(role)}
-        words = named.get(query_tokenizer.ROLE)
+        given = {role: settings.checkpoint[role] for role in roles if settings.checkpoint.get(role)}
+        words = given.get(query_tokenizer.ROLE)
         read = {query_tokenizer.ROLE: query_tokenizer.fingerprint(words)} if words else {}
         return replace(
-            spec, checkpoint={**spec.checkpoint, **named}, revision={**spec.revision, **read}
+            spec, checkpoint={**spec.checkpoint, **given}, revision={**spec.revision, **read}
         )
 
     def build(self, settings: Settings) -> Retriever:
@@ -299,8 +297,8 @@ class CartAdapter:
 
 def _tokenizer(settings: Settings) -> Tokenizer | None:
     """The one that is named, None where one is trained. Raises WeightsAbsent, CheckpointError."""
-    named = settings.checkpoint.get(query_tokenizer.ROLE)
-    return query_tokenizer.open_tokenizer(named) if named else None
+    source = settings.checkpoint.get(query_tokenizer.ROLE)
+    return query_tokenizer.open_tokenizer(source) if source else None
 
 
 def _of_width(width: int, learning_rate: float) -> CartAdapter:

@@ -25,6 +25,7 @@ from torch import Tensor
 from cart.captions import Captioned, Generated
 from cart.config import CartConfig, TrainConfig
 from cart.targets import Targets
+from cart.teacher import labels
 from cart.tokenizer import encode, pad, train_tokenizer
 from cart.training import Examples, optimise
 from datasets.base import Item, Pairs
@@ -39,6 +40,7 @@ from retrievers.base import (
     check_depth,
 )
 from retrievers.captioners.contract import Captioner
+from retrievers.captioners.vectors import generated_for
 from retrievers.controls.text_tower import TextTower, contrastive
 from retrievers.indexes import TorchExact
 from retrievers.kept_gallery import KeptGallery, distinct_ids
@@ -91,7 +93,7 @@ class SamePairs:
         generated = None
         if self._captioner is not None:
             self._captioner.fit(train, captioned)
-            generated = self._captioner.captions(validation.items, chosen_on.embeddings)
+            generated = self._generated(validation.items, chosen_on.embeddings)
         seconds["captions"] = time.perf_counter() - clock
         clock = time.perf_counter()
         self._learn_pairs(captioned, chosen_on, generated)
@@ -111,13 +113,13 @@ class SamePairs:
         vectors = self._encoder.encode_items(items)
         seconds = {"encode": time.perf_counter() - clock}
         clock = time.perf_counter()
-        generated = self._captioner.captions(items, vectors) if self._captioner else None
+        generated = self._generated(items, vectors)
         seconds["captions"] = time.perf_counter() - clock
         clock = time.perf_counter()
         self._tower = copy.deepcopy(self._as_fitted)
         known, targets = self._known
         if generated is not None:
-            examples = known.joined(self._of_items(generated, len(targets)))
+            examples = known.joined(self._of_items(generated, vectors, len(targets)))
             self._train(examples, np.concatenate([targets, vectors]), self._config.absorb)
         seconds["train"] = time.perf_counter() - clock
         self._take(KeptGallery(ids, vectors))
@@ -178,7 +180,8 @@ class SamePairs:
         known = Examples.sure(self._tokens(train.captions), owners[:, None], owners)
         self._known = known, train.embeddings
         if len(validation.captions) and generated is not None:
-            known = known.joined(self._of_items(generated, len(train.embeddings)))
+            spoken = self._of_items(generated, validation.embeddings, len(train.embeddings))
+            known = known.joined(spoken)
         targets = np.concatenate([train.embeddings, validation.embeddings])
         self._train(known, targets, self._config.fit, _score_of(validation, self._encode))
         self._as_fitted = copy.deepcopy(self._tower)
@@ -196,7 +199,7 @@ class SamePairs:
         items = torch.nn.functional.normalize(items, dim=1)
 
         def loss(ids: Tensor, mask: Tensor, targets: Targets) -> Tensor:
-            return contrastive(tower(ids, mask), items, targets.drawn()[:, 0], tower.scale)
+            return contrastive(tower(ids, mask), items, targets, tower.scale)
 
         with self._bars.shown():
             optimise(tower, loss, examples, config, self._seed, validate, monitor=self._bars.step)
@@ -205,11 +208,18 @@ class SamePairs:
         tower = TextTower(self._config.model, tokenizer.get_vocab_size(), dim)
         return tower.to(self._device)
 
-    def _of_items(self, generated: Generated, first: int) -> Examples:
-        """What was generated of items whose vectors stand from row ``first`` on."""
+    def _generated(self, items: Sequence[Item], vectors: FloatArray) -> Generated | None:
+        teacher = self._config.teacher
+        return generated_for(items, vectors, self._captioner, self._encoder, teacher)
+
+    def _of_items(self, generated: Generated, vectors: FloatArray, first: int) -> Examples:
+        """What was generated of items with vectors [items, dim], which stand from row ``first``
+        on, labelled as CART labels it."""
         texts, rows = generated.flat()
-        targets = first + np.array(rows, dtype=np.int64)
-        return Examples.sure(self._tokens(texts), targets[:, None], np.full(len(rows), -1))
+        own = first + np.arange(len(vectors))[:, None]
+        owners = np.array(rows, dtype=np.int64)
+        candidates = labels(generated, owners, vectors, own, self._config.teacher)
+        return Examples(self._tokens(texts), candidates, np.full(len(texts), -1))
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         _, tokenizer = self._fitted()

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from cart.config import ModelConfig
 from cart.model import EncoderLayer
+from cart.targets import Targets
 
 # 1 / temperature, where CLIP starts and where it stops (Radford et al., 2021, section 2.5).
 FIRST_SCALE, LARGEST_SCALE = 1 / 0.07, 100.0
@@ -50,15 +51,19 @@ class TextTower(nn.Module):
         return self.log_scale.exp().clamp(max=LARGEST_SCALE)
 
 
-def contrastive(texts: Tensor, items: Tensor, rows: Tensor, scale: Tensor) -> Tensor:
-    """Symmetric InfoNCE of texts [batch, dim] whose items are ``rows`` [batch] of items
-    [items, dim], a batch's mean.
+def contrastive(texts: Tensor, items: Tensor, targets: Targets, scale: Tensor) -> Tensor:
+    """Symmetric InfoNCE of texts [batch, dim], a batch's mean.
 
-    A text tells its item from all items, as CART tells its identifier from all others; an item
-    tells its text from those of other items in the batch.
+    ``targets`` are rows of items [items, dim], as identifiers of one token. A text tells its item,
+    or its candidates, from all items, as CART tells its identifier from all others; an item, drawn
+    from the candidates, tells its text from those of other items in the batch.
     """
     similar = scale * texts @ items.T
-    to_item = F.cross_entropy(similar, rows)
+    drawn = targets.drawn()
+    rows = drawn[:, 0]
+    to_item = F.cross_entropy(
+        similar, rows if targets.sure else targets.following(drawn, 0, len(items))
+    )
     own = similar[:, rows].T
     same = rows[:, None] == rows[None, :]
     others = same & ~torch.eye(len(rows), dtype=torch.bool, device=rows.device)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from cart.config import CaptionConfig, CartConfig, IdentifierConfig, ModelConfig, TrainConfig
 from cart.model import CartModel
+from cart.targets import Targets
 from retrievers import registry
 from retrievers.base import RetrieverSpec, Settings, Updatable
 from retrievers.captioners.neighbours import Neighbours
@@ -106,7 +107,8 @@ def test_the_loss_is_the_symmetric_one_with_each_item_s_other_texts_left_out(
         to_texts = [7.0 * float(texts[other] @ gallery[row]) for other in rivals]
         backward.append(np.log(np.sum(np.exp(to_texts))) - 7.0 * float(texts[text] @ gallery[row]))
     expected = (np.mean(forward) + np.mean(backward)) / 2
-    found = contrastive(texts, gallery, torch.tensor(rows), scale)
+    wanted = Targets(torch.tensor(rows)[:, None, None], torch.ones(4, 1))
+    found = contrastive(texts, gallery, wanted, scale)
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 

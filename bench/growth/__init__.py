@@ -1,0 +1,1 @@
+"""A living corpus: what a retriever finds of items that came after it was indexed."""

@@ -1,0 +1,153 @@
+"""Runs the living corpus: what is stored is reused, the rest computed one process each."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.checkout import CHECKOUT
+from bench.children import start_child
+from bench.growth.job import LivingJob, living_code, living_job_to_json
+from bench.growth.results import Living, LivingSpec, LivingStore
+from bench.isolation import Ended, follow
+from bench.job import Job, Provenance
+from bench.machine import machine, revision, versions
+from bench.plan import Planned
+
+
+@dataclass(frozen=True)
+class Running:
+    """How results are computed, none of which decides one but ``share``.
+
+    share    of the gallery that comes later
+    threads  of each numerical library, None where they decide for themselves
+    quiet    whether the output of the retrievers is hidden
+    """
+
+    results: Path
+    share: float
+    threads: int | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One cell of the plan, and its result's spec; None where it cannot run, for its reason."""
+
+    planned: Planned
+    spec: LivingSpec | None
+    stored: Living | None
+
+    @property
+    def state(self) -> str:
+        """What would become of it, for ``--dry-run``."""
+        if self.spec is None:
+            return f"left out: {self.planned.reason}"
+        if self.stored is None:
+            return "would run"
+        if self.stored.status == "failed":
+            return f"would run again (failed before: {self.stored.reason})"
+        return "is stored, would be reused"
+
+
+def asked(planned: Sequence[Planned], share: float, store: LivingStore) -> list[Asked]:
+    """The plan of the accuracy benchmark as one of the living corpus."""
+    found = []
+    for cell in planned:
+        if cell.spec is None or cell.settings is None:
+            found.append(Asked(cell, None, None))
+            continue
+        spec = LivingSpec(cell.spec, share, living_code(cell.retriever))
+        found.append(Asked(cell, spec, store.get(spec.key)))
+    return found
+
+
+def run(
+    cells: Sequence[Asked], running: Running, say: Callable[[str], None]
+) -> tuple[list[Living], bool]:
+    """Compute what is not stored, each in a process of its own, in turn.
+
+    What was finished is stored at once, so that a run that is stopped continues where it was.
+    Returns the finished results, and whether any failed.
+    """
+    done, failed = [], False
+    for number, cell in enumerate(cells, start=1):
+        place = f"[{number}/{len(cells)}] {cell.planned.title}"
+        if cell.spec is None:
+            failed |= cell.planned.action == "fail"
+            say(f"{place}: left out. {cell.planned.reason}")
+            continue
+        result = cell.stored
+        if result is not None and result.status == "done":
+            say(f"{place}: stored already, reused")
+        else:
+            say(f"{place}: runs")
+            result = _computed(cell, running, say)
+        if result is None or result.status == "failed":
+            failed = True
+            say(f"{place}: failed. {result.reason if result else 'its weights are not there'}")
+        else:
+            done.append(result)
+    return done, failed
+
+
+def _computed(cell: Asked, running: Running, say: Callable[[str], None]) -> Living | None:
+    assert cell.spec is not None and cell.planned.settings is not None
+    planned, store = cell.planned, LivingStore(running.results)
+    provenance = Provenance(
+        command=command(planned, running),
+        machine=machine(device=cell.planned.settings.device, threads=running.threads, at_once=1),
+        versions=versions(),
+        revision=revision(CHECKOUT),
+    )
+    job = Job(
+        cell.spec.cell,
+        planned.retriever,
+        planned.source,
+        cell.planned.settings,
+        running.results,
+        provenance,
+    )
+    ended = _isolated(LivingJob(job, cell.spec), running)
+    if ended.status != "done":
+        store.write(
+            Living(
+                cell.spec,
+                "failed",
+                datetime.now(UTC).isoformat(),
+                reason=ended.reason,
+                **asdict(provenance),
+            )
+        )
+    return store.get(cell.spec.key)
+
+
+def _isolated(told: LivingJob, running: Running) -> Ended:
+    child = start_child("bench.growth.process", threads=running.threads, quiet=running.quiet)
+    try:
+        return follow(child, living_job_to_json(told))
+    finally:
+        child.end()
+
+
+def command(cell: Planned, running: Running) -> str:
+    """The line that computes this result alone, from the root of the checkout."""
+    source, settings = cell.source, cell.settings
+    words = ["python", "-m", "bench.living"]
+    if source.manifest is not None:
+        words += ["--manifest", str(source.manifest)]
+    else:
+        words += ["--dataset", source.name]
+        words += ["--data-root", str(source.root)] if source.root else []
+    words += ["--retriever", cell.retriever, "--share", f"{running.share:g}"]
+    if settings is not None:
+        roles = ",".join(f"{role}={value}" for role, value in settings.checkpoint.items())
+        words += ["--checkpoint", roles] if roles else []
+        words += ["--seeds", str(settings.seed), "--device", settings.device]
+        words += ["--precision", settings.precision] if settings.precision != "fp32" else []
+    words += ["--threads", str(running.threads)] if running.threads else []
+    words += ["--skip-bad"] if source.skip_bad else []
+    return shlex.join(words)

@@ -24,6 +24,7 @@ PHASES = {
     "remove": "while taking items out",
     "adapt": "while learning what was added",
     "whole": "while indexing everything anew",
+    "map": "while drawing the map",
 }
 
 
@@ -38,6 +39,7 @@ class Ended:
 def run_isolated(
     job: Job,
     *,
+    module: str = "bench.cell_process",
     threads: int | None = None,
     quiet: bool = False,
     stop: threading.Event | None = None,
@@ -45,10 +47,11 @@ def run_isolated(
 ) -> Ended:
     """Run a job and wait for it. What it starts ends with it, also on KeyboardInterrupt.
 
-    stop  ends the job when it is set; Stopped is raised then
-    say   is told each phase that begins, a key of PHASES
+    module  the program that does it, which speaks as ``bench.cell_process``
+    stop    ends the job when it is set; Stopped is raised then
+    say     is told each phase that begins, a key of PHASES
     """
-    child = start_child("bench.cell_process", threads=threads, quiet=quiet)
+    child = start_child(module, threads=threads, quiet=quiet)
     try:
         return follow(child, job_to_json(job), stop, say)
     finally:

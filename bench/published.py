@@ -101,6 +101,23 @@ def beside(spec: CellSpec) -> Beside | None:
     return Beside(found.source, {} if differs else found.percent, differs)
 
 
+def name_in_paper(dataset: str) -> str:
+    """What the paper calls a dataset or the one that a twin stands in for, "" where it has none."""
+    names = {ours: theirs for theirs, ours in _DATASETS.items()}
+    return names.get(dataset.removesuffix("-mini"), "")
+
+
+@cache
+def ablated(table: int) -> Mapping[tuple[str, str], Mapping[str, float]]:
+    """(dataset as the paper names it, setting) -> metric -> per cent, of an ablation's table."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for line in _lines():
+        if line["source_table"] == f"Table {table}":
+            of = found.setdefault((line["dataset"], line["setting"]), {})
+            of[line["metric"]] = float(line["value"])
+    return found
+
+
 def _row_of(name: str) -> PublishedRow | None:
     try:
         return registry.entry(name).published
@@ -140,16 +157,21 @@ def _other_weights(checkpoint: Mapping[str, str], row: PublishedRow, dataset: st
 def _tables() -> dict[tuple[str, str, str, str, bool], dict[str, float]]:
     """(system in small letters, dataset, table, setting, starred) -> metric -> per cent."""
     found: dict[tuple[str, str, str, str, bool], dict[str, float]] = {}
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            if line["source_table"] not in _TABLES or line["dataset"] not in _DATASETS:
-                continue
-            key = (
-                line["system"].casefold(),
-                line["dataset"],
-                line["source_table"],
-                line["setting"],
-                line["starred"] == "true",
-            )
-            found.setdefault(key, {})[line["metric"]] = float(line["value"])
+    for line in _lines():
+        if line["source_table"] not in _TABLES or line["dataset"] not in _DATASETS:
+            continue
+        key = (
+            line["system"].casefold(),
+            line["dataset"],
+            line["source_table"],
+            line["setting"],
+            line["starred"] == "true",
+        )
+        found.setdefault(key, {})[line["metric"]] = float(line["value"])
     return found
+
+
+@cache
+def _lines() -> tuple[Mapping[str, str], ...]:
+    with _FILE.open(encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file))

@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +18,17 @@ def write_report(results: Path, output: Path | None, out: Console, err: Console)
     """Write the HTML report and print where it is; whether that went well."""
     words = ["-m", "reports", "--results", str(results)]
     words += ["--output", str(output)] if output else []
+    return _written("Report", words, out, err)
+
+
+def write_ablations(results: Path, out: Console, err: Console) -> bool:
+    """Write the plots and tables of the ablations as files; whether that went well."""
+    words = ["-m", "reports.ablations", "--results", str(results)]
+    return _written("Plots and tables", words, out, err)
+
+
+def _written(what: str, words: Sequence[str], out: Console, err: Console) -> bool:
+    """Run a program that prints, as its last line, the place of what it wrote."""
     path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
     ended = subprocess.run(  # noqa: S603
         [sys.executable, *words],
@@ -27,7 +39,7 @@ def write_report(results: Path, output: Path | None, out: Console, err: Console)
     )
     lines = ended.stdout.strip().splitlines()
     if ended.returncode or not lines:
-        err.print(f"The report was not written. Try: {shlex.join(['python', *words])}")
+        err.print(f"{what}: nothing was written. Try: {shlex.join(['python', *words])}")
         return False
-    out.print(f"Report: {lines[-1]}", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{what}: {lines[-1]}", markup=False, highlight=False, soft_wrap=True)
     return True

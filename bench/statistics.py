@@ -79,3 +79,23 @@ def measures(
         name: Measure(float(values[:, column].mean()), float(low[column]), float(high[column]))
         for column, name in enumerate(per_query)
     }
+
+
+def paired_differences(
+    first: Mapping[str, FloatArray],
+    second: Mapping[str, FloatArray],
+    items: Sequence[str],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Measure]:
+    """How far the mean of ``first`` lies above that of ``second``, with its 95 % interval.
+
+    Both hold metric -> [queries], of the same queries in the same order. Each query is its own
+    comparison, so that what makes it hard for both falls out; items are drawn as in ``measures``.
+    Raises ValueError when there is no query or when metrics or queries differ.
+    """
+    if first.keys() != second.keys():
+        raise ValueError(f"metrics {', '.join(first)} cannot be paired with {', '.join(second)}")
+    apart = {name: np.asarray(first[name]) - np.asarray(second[name]) for name in first}
+    return measures(apart, items, resamples=resamples, seed=seed)

@@ -1,0 +1,1 @@
+"""The ablations of the CART paper, as variants of a retriever, and what they say."""

@@ -1,0 +1,32 @@
+"""A gallery's items on a plane, by t-SNE."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.manifold import TSNE
+
+from bench.ablations.item_map import NoMap, Points
+from retrievers.base import ItemMap
+
+MOST_ITEMS = 5_000
+LEAST_ITEMS = 5
+PERPLEXITY = 30.0
+
+
+def project(found: ItemMap, seed: int) -> Points:
+    """Lay the items on a plane, started from their first two principal components.
+
+    Of more than ``MOST_ITEMS`` as many are drawn by ``seed``. Raises NoMap for fewer than
+    ``LEAST_ITEMS``, and for embeddings that are not finite.
+    """
+    gallery = len(found.embeddings)
+    if gallery < LEAST_ITEMS:
+        raise NoMap(f"a map wants {LEAST_ITEMS} items, the gallery has {gallery}")
+    if not np.isfinite(found.embeddings).all():
+        raise NoMap("the embeddings hold a number that is not finite")
+    rows = np.sort(np.random.default_rng(seed).permutation(gallery)[:MOST_ITEMS])
+    lengths = np.linalg.norm(found.embeddings[rows], axis=1, keepdims=True)
+    embeddings = (found.embeddings[rows] / np.maximum(lengths, 1e-12)).astype(np.float32)
+    perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
+    plane = TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(embeddings)
+    return Points(embeddings, found.prefixes[rows], plane.astype(np.float32), gallery)

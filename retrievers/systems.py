@@ -55,7 +55,11 @@ ENTRIES = (
         modalities=get_args(Modality),
         summary="generates the identifier of the item from the query (CART, ACL 2025)",
         licence="Apache-2.0",
-        checkpoint_roles=_CART_ROLES,
+        checkpoint_roles={
+            **_CART_ROLES,
+            "tokenizer": "what splits queries: hub id, folder or tokenizer.json of a fast "
+            "tokenizer of transformers; by default a small one is trained on the captions",
+        },
         published=PublishedRow("CART(Ours)", differs={"": "is of weights that were not released"}),
     ),
     Entry(

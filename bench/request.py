@@ -59,6 +59,7 @@ class Request:
     report: Path | None
     gallery: str = ""
     distractors: Path | None = None
+    train_processes: int = 1
 
 
 def chosen_retrievers(request: Request, imports: Mapping[str, str]) -> list[str]:
@@ -151,7 +152,15 @@ def make_plan(request: Request, store: ResultStore, say: Callable[[str], None]) 
             lost.append(not_loaded(source, problem))
 
     def settings_of(name: str, seed: int) -> Settings:
-        return Settings(seed, device, request.cache, checkpoints[name], request.precision, depth)
+        return Settings(
+            seed,
+            device,
+            request.cache,
+            checkpoints[name],
+            request.precision,
+            depth,
+            request.train_processes,
+        )
 
     return [*lost, *plan(loaded, names, seeds, settings_of, store)]
 

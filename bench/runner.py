@@ -193,6 +193,8 @@ def command(cell: Planned, options: RunOptions) -> str:
         words += ["--seeds", str(settings.seed), "--device", settings.device]
         words += ["--precision", settings.precision] if settings.precision != "fp32" else []
         words += ["--depth", str(settings.depth)] if settings.depth != "published" else []
+        together = settings.train_processes
+        words += ["--train-processes", str(together)] if together > 1 else []
     words += ["--threads", str(options.threads)] if options.threads else []
     words += ["--skip-bad"] if source.skip_bad else []
     words += ["--annotations-only"] if source.annotations_only else []

@@ -301,6 +301,7 @@ class Settings:
     cache       folder for trained towers, embeddings and training checkpoints
     precision   the numbers that pretrained networks compute in
     depth       of a cascade
+    train_processes  that train one model together, where it can be so trained: a matter of time
     """
 
     seed: int
@@ -309,6 +310,7 @@ class Settings:
     checkpoint: Mapping[str, str] = field(default_factory=dict)
     precision: Precision = "fp32"
     depth: Depth = "published"
+    train_processes: int = 1
 
 
 @dataclass(frozen=True)

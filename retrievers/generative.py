@@ -274,6 +274,7 @@ class CartAdapter:
             checkpoints=settings.cache / "cart",
             monitor=bars.step,
             tokenizer=_tokenizer(settings),
+            processes=settings.train_processes,
         )
         return Generative(spec, item_embeddings.encoder(settings), cart, captioner, bars)
 

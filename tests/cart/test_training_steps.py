@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from cart.config import Numbers, TrainConfig
 from cart.loss import cart_loss
 from cart.model import CartModel
+from cart.presets import PAPER_TRAINING
 from cart.targets import Targets
 from cart.tokenizer import pad
 from cart.training import Examples, learning_rate_factor, train
@@ -241,12 +242,22 @@ def published_rate(step: int, cycle: int, warm: int, low: float, high: float) ->
     return low + (high - low) * (1 + np.cos(np.pi * (within - warm) / (cycle - warm))) / 2
 
 
-def test_restarts_are_the_published_scheduler() -> None:
-    """30 epochs of 7 steps a round, 5 of them a warm-up from 1e-6 to 1e-4, as in appendix C."""
-    config = TrainConfig(schedule="restarts", warmup=5 / 30, cycles=2, learning_rate=1e-4)
-    for step in range(2 * 30 * 7):
-        rate = 1e-4 * learning_rate_factor(step, 2 * 30 * 7, config)
+def test_the_papers_preset_rises_in_5_epochs_and_restarts_as_the_published_scheduler() -> None:
+    """For an epoch of 7 steps; rounds of 30 epochs."""
+    epochs = PAPER_TRAINING.epochs_of(7)
+    for step in range(epochs * 7):
+        factor = learning_rate_factor(step, epochs * 7, PAPER_TRAINING)
+        rate = PAPER_TRAINING.learning_rate * factor
         assert rate == pytest.approx(published_rate(step, 30 * 7, 5 * 7, 1e-6, 1e-4))
+
+
+def test_a_second_round_needs_no_whole_number_of_steps() -> None:
+    config = TrainConfig(schedule="restarts", warmup=0.2, cycles=3)
+    factors = [learning_rate_factor(step, 100, config) for step in range(100)]
+    ends = [33, 66, 99]
+    assert [step for step in range(100) if factors[step] < 0.02] == [0, 32, 33, 65, 66, 99]
+    assert all(factors[end] < factors[end - 1] and factors[end] < 0.015 for end in ends)
+    assert max(factors) <= 1
 
 
 def test_a_gradient_is_cut_to_the_length_asked_for() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from statistics import stdev
 from typing import Literal
 
@@ -60,6 +62,18 @@ class Row:
         untrained = " (untrained)" if self.retriever.weights == "random" else ""
         return f"{self.retriever.name}{untrained}"
 
+    @property
+    def captioning(self) -> str:
+        """Whether the test items were captioned for it to learn, and by whom; "" where nothing
+        is learned of a gallery."""
+        options = self.retriever.options
+        if "transductive" not in options:
+            return ""
+        if not options["transductive"]:
+            return "test items not captioned"
+        by = options.get("captioner")
+        return f"test items captioned by {by}" if by else "test items captioned"
+
 
 def summarise(store: ResultStore) -> list[Row]:
     """Every row that the stored cells make, by dataset, protocol and retriever.
@@ -76,6 +90,29 @@ def rows_of(store: ResultStore, cells: Iterable[Cell]) -> list[Row]:
     for cell in sorted(cells, key=lambda cell: (cell.created, cell.spec.key)):
         rows.setdefault(_row_of(cell), []).append(cell)
     return [_row(store, rows[name]) for name in sorted(rows)]
+
+
+def labels(rows: Sequence[Row]) -> list[str]:
+    """Names; where a name occurs twice, with the checkpoints' last path components."""
+
+    def told(row: Row, checkpoints: Mapping[str, str]) -> str:
+        parts = ", ".join(f"{role}={at}" for role, at in checkpoints.items())
+        return f"{row.name} ({parts})" if parts else row.name
+
+    def short(row: Row) -> str:
+        named = row.retriever.checkpoint.items()
+        return told(row, {role: PurePath(at).name for role, at in named})
+
+    names = Counter(row.name for row in rows)
+    shorts = Counter(map(short, rows))
+    return [
+        row.name
+        if names[row.name] == 1
+        else short(row)
+        if shorts[short(row)] == 1
+        else told(row, row.retriever.checkpoint)
+        for row in rows
+    ]
 
 
 def _row_of(cell: Cell) -> tuple[str, ...]:

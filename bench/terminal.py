@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cells import Measure
+from bench.controls import is_own
 from bench.left_out import LeftOut
 from bench.metrics import METRIC_NAMES
 from bench.published import Beside
-from bench.summary import Row
+from bench.summary import Row, labels
 
 
 def results(rows: Sequence[Row]) -> RenderableType:
@@ -31,27 +32,28 @@ def _dataset(rows: Sequence[Row]) -> RenderableType:
     for name in METRIC_NAMES:
         table.add_column(name, justify="right", min_width=11)
     table.add_column("seeds", justify="right", max_width=7)
-    for row in rows:
+    names = labels(rows)
+    for name, row in zip(names, rows, strict=True):
         table.add_row(
-            escape(row.name),
-            *(_figure(row.metrics.get(name)) for name in METRIC_NAMES),
+            escape(name),
+            *(_figure(row.metrics.get(metric)) for metric in METRIC_NAMES),
             ",".join(map(str, row.seeds)),
         )
         if row.published and row.published.percent:
             percent = row.published.percent
-            figures = (f"{percent[name]:.1f}" if name in percent else "-" for name in METRIC_NAMES)
+            figures = (f"{percent[each]:.1f}" if each in percent else "-" for each in METRIC_NAMES)
             table.add_row(Text("published", style="dim"), *figures, "")
-    lines = [
-        Text(line)
-        for line in (*_untrained(rows), *(each for row in rows for each in _remarks(row)))
-    ]
-    backward = [row for row in rows if row.reverse]
+    remarks = (
+        remark for name, row in zip(names, rows, strict=True) for remark in _remarks(name, row)
+    )
+    lines = [Text(line) for line in (*_untrained(rows), *remarks)]
+    backward = [(name, row) for name, row in zip(names, rows, strict=True) if row.reverse]
     reverse = [_media_to_text(backward)] if backward else []
     return Group(table, *reverse, *lines, Text())
 
 
-def _media_to_text(rows: Sequence[Row]) -> RenderableType:
-    cell = rows[0].cells[0]
+def _media_to_text(rows: Sequence[tuple[str, Row]]) -> RenderableType:
+    cell = rows[0][1].cells[0]
     chance = 100 * cell.counts["folds"] / cell.counts["items_asked"]
     title = (
         f"{cell.modality} to text: {cell.counts['items_asked']:,} items ask, "
@@ -61,9 +63,9 @@ def _media_to_text(rows: Sequence[Row]) -> RenderableType:
     table.add_column("retriever", overflow="fold", max_width=18)
     for name in METRIC_NAMES:
         table.add_column(name, justify="right", min_width=11)
-    for row in rows:
-        figures = (_figure(row.reverse.get(name)) for name in METRIC_NAMES)
-        table.add_row(escape(row.name), *figures)
+    for name, row in rows:
+        figures = (_figure(row.reverse.get(metric)) for metric in METRIC_NAMES)
+        table.add_row(escape(name), *figures)
     return table
 
 
@@ -92,10 +94,11 @@ def _figure(measure: Measure | None) -> str:
     return f"{100 * measure.value:.1f}\n{100 * measure.low:.1f}–{100 * measure.high:.1f}"
 
 
-def _remarks(row: Row) -> Iterable[str]:
-    name = row.name
+def _remarks(name: str, row: Row) -> Iterable[str]:
     if row.reason:
         yield f"{name} {row.status}: {row.reason}"
+    if row.captioning:
+        yield f"{name}: {row.captioning}"
     if row.status == "partial":
         yield f"{name}: no average is shown while a seed has failed"
     if row.published:
@@ -124,8 +127,8 @@ def _published(found: Beside) -> str:
 
 
 def _diagnostics(cells: Sequence[Mapping[str, float]]) -> str:
-    """Means over the seeds that hold the figure."""
-    names = list(dict.fromkeys(name for cell in cells for name in cell))
+    """Means over the seeds that hold the figure; what is told of parts has a table of its own."""
+    names = list(dict.fromkeys(name for cell in cells for name in cell if not is_own(name)))
     held = {name: [cell[name] for cell in cells if name in cell] for name in names}
     return "; ".join(f"{name} {sum(each) / len(each):.3g}" for name, each in held.items())
 

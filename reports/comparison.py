@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 
 from bench.cells import Cell
-from bench.summary import Row
+from bench.summary import Row, labels
 from datasets import registry
 from reports.figures import Figure, figures_of, with_best
 
@@ -172,8 +171,7 @@ def sections(rows: Sequence[Row]) -> tuple[Section, ...]:
 
 
 def _section(anchor: str, label: str, rows: Sequence[Row]) -> Section:
-    labels = _labels(rows)
-    ordered = sorted(zip(rows, labels, strict=True), key=lambda pair: _merit(pair[0]))
+    ordered = sorted(zip(rows, labels(rows), strict=True), key=lambda pair: _merit(pair[0]))
     lines = tuple(
         Line(
             f"{anchor}-{number}",
@@ -203,25 +201,6 @@ def _merit(row: Row) -> tuple[bool, float, str]:
     return (measure is None, -measure.value if measure else 0.0, row.name)
 
 
-def _labels(rows: Sequence[Row]) -> list[str]:
-    """Names; where a name occurs twice, with the checkpoints' last path components."""
-
-    def short(row: Row) -> str:
-        parts = (f"{role}={PurePath(at).name}" for role, at in row.retriever.checkpoint.items())
-        return f"{row.name} ({', '.join(parts)})"
-
-    def full(row: Row) -> str:
-        parts = (f"{role}={at}" for role, at in row.retriever.checkpoint.items())
-        return f"{row.name} ({', '.join(parts)})"
-
-    names = Counter(row.name for row in rows)
-    shorts = Counter(short(row) for row in rows)
-    return [
-        row.name if names[row.name] == 1 else short(row) if shorts[short(row)] == 1 else full(row)
-        for row in rows
-    ]
-
-
 def _notes(lines: Sequence[Line]) -> tuple[str, ...]:
     """Each note once; one that not every finished line has begins with the lines that have it."""
     finished = [line for line in lines if line.done]
@@ -230,8 +209,8 @@ def _notes(lines: Sequence[Line]) -> tuple[str, ...]:
         for note in dict.fromkeys(note for cell in line.done for note in cell.notes):
             sources.setdefault(note, []).append(line.label)
     return tuple(
-        note if len(labels) == len(finished) else f"{', '.join(labels)}: {note}"
-        for note, labels in sources.items()
+        note if len(told) == len(finished) else f"{', '.join(told)}: {note}"
+        for note, told in sources.items()
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bench.cells import Cell
 from bench.store import ResultStore
-from bench.summary import rows_of, summarise
+from bench.summary import labels, rows_of, summarise
 from tests.bench.results import RETRIEVER, done, failed, frame, reverse_frame
 
 FIRST, SECOND = [1, 0, 3, 10, 1, 1], [2, 1, 0, 0, 1, 4]
@@ -105,6 +105,38 @@ def test_other_protocols_checkpoints_and_names_are_rows_of_their_own(store: Resu
     put(store, FIRST, retriever=replace(RETRIEVER, name="another"))
     assert len(summarise(store)) == 4
     assert {row.superseded for row in summarise(store)} == {0}
+
+
+def test_a_name_that_occurs_twice_is_told_with_what_was_named(store: ResultStore) -> None:
+    for checkpoint in ({}, {"captioner": "none"}, {"captioner": "file:/a/said.csv"}):
+        put(store, FIRST, retriever=replace(RETRIEVER, checkpoint=checkpoint))
+    put(store, FIRST, retriever=replace(RETRIEVER, name="another"))
+    assert set(labels(summarise(store))) == {
+        "another",
+        "toy",
+        "toy (captioner=none)",
+        "toy (captioner=said.csv)",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, ""),
+        ({"transductive": False}, "test items not captioned"),
+        ({"transductive": True}, "test items captioned"),
+        (
+            {"transductive": True, "captioner": "neighbours"},
+            "test items captioned by neighbours",
+        ),
+    ],
+)
+def test_a_row_says_whether_test_items_were_captioned(
+    store: ResultStore, options: dict[str, bool | str], told: str
+) -> None:
+    put(store, FIRST, retriever=replace(RETRIEVER, options=options))
+    (row,) = summarise(store)
+    assert row.captioning == told
 
 
 def test_rows_of_some_cells(store: ResultStore) -> None:

@@ -62,6 +62,17 @@ def test_untrained_rows_are_named_so_and_told_together(tmp_path: Path) -> None:
     assert any(line.split()[0] == "languagebind-image" for line in lines if line.strip())
 
 
+def test_rows_of_one_name_are_told_apart_and_say_who_captioned_the_test_items(
+    tmp_path: Path,
+) -> None:
+    said = {"transductive": True, "captioner": "neighbours"}
+    lent = replace(RETRIEVER, checkpoint={}, options=said)
+    silent = replace(RETRIEVER, checkpoint={"captioner": "none"}, options={"transductive": False})
+    lines = table(ResultStore(tmp_path), [{"retriever": lent}, {"retriever": silent}])
+    assert "toy: test items captioned by neighbours" in lines
+    assert "toy (captioner=none): test items not captioned" in lines
+
+
 def test_what_was_left_out_is_told_once_a_reason() -> None:
     skipped = [Skipped(one, "clip", "Name its weights.") for one in ("msvd", "clotho")]
     lost = [Skipped("mscoco", "", "3 files cannot be used.")]

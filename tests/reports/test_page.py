@@ -111,6 +111,25 @@ def test_diagnostics_are_named_and_averaged(store: ResultStore) -> None:
     ]
 
 
+def test_a_row_says_who_captioned_the_test_items(store: ResultStore) -> None:
+    store_result(store, Plan("cart", options={"transductive": True, "captioner": "owner/<b>"}))
+    store_result(store, Plan("tiny-dual"))
+    figures = {"captions/verbatim": 0.25, "captions/verbatim_untaught": 0.0}
+    store_result(store, Plan("cart-dense", options={"transductive": False}, diagnostics=figures))
+    page = report(store)
+    kinds = {
+        name: [kind.words for kind in row.all(class_="kind")][1:]
+        for name, row in accuracy_rows(page).items()
+    }
+    assert kinds == {
+        "cart": ["test items captioned by owner/<b>"],
+        "tiny-dual": [],
+        "cart-dense": ["test items not captioned"],
+    }
+    told = page.all("table", class_="narrow")[0].words
+    assert "Queries in the very words of a caption that their item was learned from 25.0 %" in told
+
+
 def test_a_failed_row_shows_its_reason_and_no_figure(store: ResultStore) -> None:
     store_result(store, Plan("tiny-dual"))
     store_failure(store, Plan("cart"), "The process was killed by signal 9 <while indexing>.")

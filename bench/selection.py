@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from datasets.larger_gallery import FULL, GallerySize
 from retrievers import registry, variants
-from retrievers.base import Depth
+from retrievers.base import Adapter, Depth
 from retrievers.entry import Entry
 from retrievers.imported import MARK
 
@@ -35,6 +35,11 @@ def known_name(name: str) -> str:
     """
     known_entry(name)
     return _loaded(registry.canonical, name)
+
+
+def known_adapter(name: str) -> Adapter:
+    """Raises as ``known_name``."""
+    return _loaded(registry.adapter, name)
 
 
 def _loaded(ask: Callable[[str], T], name: str) -> T:

@@ -9,7 +9,7 @@ from bench.ablations.effort import shortened
 from bench.ablations.runs import Of, Run, RunRow
 from bench.ablations.tables import ABLATIONS, Ablation, choose
 from bench.plan import Planned
-from bench.selection import UsageError, known_name
+from bench.selection import UsageError, known_adapter, known_name
 from retrievers import registry
 from retrievers.base import Variable
 from retrievers.variants import with_changes
@@ -42,7 +42,7 @@ def base_of(name: str, effort: float) -> Base:
     if not 0 < effort <= 1:
         raise UsageError(f"--effort {effort:g}: give a number above 0 and at most 1.")
     own = known_name(name)
-    adapter = registry.adapter(own)
+    adapter = known_adapter(own)
     if not isinstance(adapter, Variable):
         raise UsageError(
             f"--retriever {name}: an ablation changes the fields of CART's config, and this "

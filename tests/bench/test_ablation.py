@@ -100,7 +100,7 @@ def test_the_items_are_mapped_once(run: Run, tmp_path: Path) -> None:
     records = RunStore(tmp_path / "results")
     (drawn,) = records.drawn()
     assert len(read(records.arrays(drawn.key)).plane) == 12
-    assert "stored already, reused" in run("--figure", "5").output
+    assert "stored already, reused" in flat(run("--figure", "5").output)
 
 
 @pytest.mark.parametrize(

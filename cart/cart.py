@@ -16,6 +16,7 @@ import torch
 from tokenizers import Tokenizer
 
 from cart.captions import Captioned, Generated
+from cart.certificates import certificate_figures
 from cart.config import CartConfig, TrainConfig
 from cart.diagnosis import identifier_figures, token_accuracy
 from cart.engine import Engine
@@ -213,8 +214,8 @@ class Cart:
         return self._engine.search(self._tokens(queries), k)
 
     def diagnose(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
-        """Number of parameters, figures of the identifiers, and the accuracy of each token for
-        queries whose gallery rows ``relevant`` [queries] are."""
+        """Number of parameters, figures of the identifiers, the accuracy of each token for queries
+        whose gallery rows ``relevant`` [queries] are, and how exact the beam is for them."""
         model, tree = self._indexed()
         assert self.gallery is not None
         sizes = level_sizes(self.config.identifiers, 1)
@@ -223,6 +224,7 @@ class Cart:
             "parameters": float(sum(one.numel() for one in model.parameters())),
             **identifier_figures(self.gallery, sizes, self._unexplained),
             **token_accuracy(model, tree, self.gallery, tokens, relevant, self.device),
+            **certificate_figures(model, tree, tokens, self.config.search, self.device),
         }
 
     @property

@@ -13,6 +13,9 @@ from cart.beam import Found
 # that do not score higher than what is given of each query [n]: the k-th score found so far.
 Again = Callable[[Tensor, int, Tensor], Found]
 
+# A wide beam of all queries at once would take memory that a narrow one does not.
+PREFIXES_AT_ONCE = 2**14
+
 
 def widths(beam: int, widest: int) -> Iterator[int]:
     """Twice ``beam``, twice that and so on, at last ``widest``; none where that is no wider."""
@@ -28,7 +31,8 @@ def widened(found: Found, beam: int, widest: int, again: Again) -> Found:
         queries = (~found.certified).nonzero().squeeze(1)
         if not len(queries):
             break
-        found = _with(found, queries, again(queries, width, found.scores[queries, -1]))
+        for some in queries.split(max(1, PREFIXES_AT_ONCE // width)):
+            found = _with(found, some, again(some, width, found.scores[some, -1]))
     return found
 
 

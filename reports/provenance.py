@@ -11,7 +11,19 @@ from typing import Protocol
 from bench.cells import Cell
 from reports import units
 
-SHARES = {"accuracy", "ceiling", "share", "rate", "fraction", "recall", "distinct", "verbatim"}
+SHARES = {
+    "accuracy",
+    "ceiling",
+    "control",
+    "certified",
+    "distinct",
+    "exact",
+    "fraction",
+    "rate",
+    "recall",
+    "share",
+    "verbatim",
+}
 SPOKEN = {
     "collision_ceiling": "Collision ceiling",
     "collision_rate": "Collisions, share of the gallery",
@@ -23,6 +35,10 @@ SPOKEN = {
     "captions": "Queries in the very words of",
     "verbatim": "a caption that their item was learned from",
     "verbatim_untaught": "one that no training caption has",
+    "certified": "Queries whose ten best are certified exact,",
+    "exact_top_1": "Queries whose best is the model's own,",
+    "exact_top_10": "Queries whose ten best are the model's own,",
+    "certifying_work": "Decoder positions with widening over those without,",
     "k": "k (coarse)",
     "u": "u (unique)",
 }

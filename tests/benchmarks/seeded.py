@@ -44,3 +44,13 @@ def cart_model() -> CartModel:
     torch.manual_seed(0)
     config = ModelConfig(feed_forward=512, encoder_layers=3, decoder_layers=3)
     return CartModel(config, vocabulary=2000, levels=LEVELS).eval()
+
+
+def surer_model() -> CartModel:
+    """The same with logits four times as far apart: random weights are next to indifferent, and a
+    beam over what is indifferent is certified nowhere."""
+    model = cart_model()
+    with torch.no_grad():
+        for parameter in model.heads.parameters():
+            parameter.mul_(4)
+    return model

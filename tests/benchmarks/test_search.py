@@ -18,6 +18,7 @@ from tests.benchmarks.seeded import (
     QUERIES,
     cart_model,
     some_identifiers,
+    surer_model,
     token_rows,
     unit_vectors,
 )
@@ -49,6 +50,20 @@ def test_engine_with_a_beam_of_10(
     engine = Engine(model, tree, SearchConfig(beam=10), "cpu", numbers)  # type: ignore[arg-type]
     found = benchmark(engine.search, token_rows(), 10)
     assert (found.items >= 0).all()
+
+
+@pytest.mark.parametrize("k", [1, 10])
+@pytest.mark.parametrize("beam", [10, 50, 100])
+@pytest.mark.parametrize("widest", [0, 400], ids=["as it is", "certified"])
+def test_engine_widened_until_it_is_exact(
+    benchmark: BenchmarkFixture, tree: PrefixTree, k: int, beam: int, widest: int
+) -> None:
+    """The benchmark's extra_info holds the share of certified answers and the work."""
+    engine = Engine(surer_model(), tree, SearchConfig(beam, widest_beam=widest))
+    found = benchmark.pedantic(engine.search, (token_rows(), k), rounds=3, warmup_rounds=1)
+    benchmark.extra_info["certified"] = float(found.certified.mean())
+    benchmark.extra_info["decoder positions a query"] = found.tokens_decoded / len(token_rows())
+    assert found.certified.all() or not widest
 
 
 @pytest.mark.parametrize(

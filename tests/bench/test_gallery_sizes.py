@@ -20,6 +20,7 @@ from bench.store import ResultStore
 from datasets.base import Dataset
 from datasets.larger_gallery import full_corpus
 from retrievers.base import Settings
+from retrievers.registry import adapter
 from tests.bench.toy import CONSTANT, LEXICAL, TWO_WAY, ToyAdapter
 
 
@@ -108,6 +109,20 @@ def test_items_ask_for_their_text_as_without_distractors(dataset: Dataset) -> No
         test, whole = (taken(TWO_WAY, one) for one in (ruled, full_corpus(ruled)))
         assert whole.counts["items_asked"] == test.counts["items_asked"] == 12
         assert whole.reverse == test.reverse
+
+
+def test_a_generative_retriever_learns_the_distractors(dataset: Dataset) -> None:
+    """Its tiny form, whose prefix tree holds every item that is searched and no other."""
+    whole = full_corpus(dataset)
+    retriever = adapter("cart").tiny(0)
+    spec = CellSpec(retriever.spec, whole.name, whole.protocol, whole.digest, False, 0, 10, "code")
+    found = measure(spec, whole, retriever, lambda phase: None)
+    assert found.counts["gallery"] == 24
+    ranked = {item for ids in found.frame["ids"] for item in ids}
+    assert ranked <= {item.id for item in whole.searched}
+    assert ranked & {item.id for item in whole.distractors}
+    assert found.seconds["index/train"] > 0
+    assert 0 <= found.diagnostics["collision_ceiling"] <= 1
 
 
 def run(*words: str | Path) -> Result:

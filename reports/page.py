@@ -19,6 +19,8 @@ from bench.speed.store import SpeedStore
 from bench.store import ResultStore, Skipped
 from bench.summary import summarise
 from reports import provenance, units
+from reports.ablations.section import context as ablations_context
+from reports.ablations.section import read_ablations
 from reports.comparison import Line, Section, sections
 from reports.examples import Album, album, inliner
 from reports.figures import METRICS
@@ -75,21 +77,23 @@ def _fitting(results: Path, limit: int) -> bytes:
     store = ResultStore(results)
     parts = sections(summarise(store))
     served = section.read(SpeedStore(results))
-    if not parts and not served.devices:
+    ablated = read_ablations(results)
+    if not parts and not served.devices and not ablated.maps:
         return _render("empty.html", {"results": str(results), "exists": True})
     stored = {
         line.anchor: (cell, store.examples(cell.spec.key))
         for part in parts
         for line in part.lines
-        if (cell := _exemplary(line)) is not None
+        if not _stands_in(line, ablated.keys) and (cell := _exemplary(line)) is not None
     }
-    panels = tuple(_panel(part) for part in parts)
+    panels = tuple(_panel(part, ablated.keys) for part in parts)
     inline = inliner(results / "thumbnails")
     most = max((len(examples) for _, examples in stored.values()), default=0)
     fixed = {
         **_masthead(parts, served),
         **_accuracy(parts, panels, store.skipped()),
         **section.context(served),
+        **ablations_context(ablated),
         "limit": limit,
     }
     while True:
@@ -108,7 +112,13 @@ def _exemplary(line: Line) -> Cell | None:
     return min(line.done, key=lambda cell: cell.spec.seed, default=None)
 
 
-def _panel(part: Section) -> Panel:
+def _stands_in(line: Line, keys: frozenset[str]) -> bool:
+    """Whether a line is a variant whose place is the ablations' section: it is in the table of
+    accuracy too, but not in the plot at the head, nor are its examples shown."""
+    return "[" in line.row.retriever.name and all(cell.spec.key in keys for cell in line.row.cells)
+
+
+def _panel(part: Section, elsewhere: frozenset[str]) -> Panel:
     bars = [
         Bar(
             units.visible(line.label),
@@ -119,6 +129,7 @@ def _panel(part: Section) -> Panel:
             },
         )
         for line in part.lines
+        if not _stands_in(line, elsewhere)
     ]
     described = "; ".join(_in_words(bar) for bar in bars)
     title = f"Recall on {units.visible(part.label)}"
@@ -145,7 +156,7 @@ def _masthead(parts: Sequence[Section], served: Throughput) -> dict[str, Any]:
         "stored": len(cells),
         "failed": sum(cell.status == "failed" for cell in cells),
         "superseded": sum(row.superseded for row in rows) + served.superseded,
-        "measured": units.span(min(moments), max(moments)),
+        "measured": units.span(min(moments), max(moments)) if moments else units.ABSENT,
         "machines": tuple(dict.fromkeys(provenance.machine(cell) for cell in cells)),
     }
 

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import listing, terminal
+from bench import controls_table, listing, terminal
+from bench.controls import blocks
 from bench.devices import UnusableDevice
 from bench.left_out import grouped
 from bench.plan import Planned
@@ -43,7 +44,9 @@ def show_plan(planned: Sequence[Planned], in_short: bool) -> None:
 def show_results(outcomes: Sequence[Outcome], store: ResultStore, in_short: bool) -> None:
     keys = {each.planned.spec.key for each in outcomes if each.planned.spec is not None}
     cells = [cell for key in keys if (cell := store.get(key)) is not None]
-    out.print(terminal.results(rows_of(store, cells)))
+    rows = rows_of(store, cells)
+    out.print(terminal.results(rows))
+    out.print(controls_table.results(blocks(rows, store)))
     out.print(terminal.left_out(grouped(skipped(outcomes)), in_short))
     reused = sum(outcome.status == "reused" for outcome in outcomes)
     if reused:

@@ -13,12 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.cells import Cell
+from bench.growth.results import Living
+from bench.growth.summary import LivingRow
 from bench.left_out import grouped
 from bench.speed.cells import SpeedCell
 from bench.speed.store import SpeedStore
 from bench.store import ResultStore, Skipped
 from bench.summary import summarise
-from reports import provenance, units
+from reports import controls, living, provenance, units
 from reports.ablations.section import context as ablations_context
 from reports.ablations.section import read_ablations
 from reports.comparison import Line, Section, sections
@@ -77,8 +79,9 @@ def _fitting(results: Path, limit: int) -> bytes:
     store = ResultStore(results)
     parts = sections(summarise(store))
     served = section.read(SpeedStore(results))
+    grown = living.read_living(results)
     ablated = read_ablations(results)
-    if not parts and not served.devices and not ablated.maps:
+    if not parts and not grown and not served.devices and not ablated.maps:
         return _render("empty.html", {"results": str(results), "exists": True})
     stored = {
         line.anchor: (cell, store.examples(cell.spec.key))
@@ -90,8 +93,10 @@ def _fitting(results: Path, limit: int) -> bytes:
     inline = inliner(results / "thumbnails")
     most = max((len(examples) for _, examples in stored.values()), default=0)
     fixed = {
-        **_masthead(parts, served),
+        **_masthead(parts, served, grown),
         **_accuracy(parts, panels, store.skipped()),
+        **controls.context(parts, store),
+        **living.context(grown),
         **section.context(served),
         **ablations_context(ablated),
         "limit": limit,
@@ -147,10 +152,16 @@ def _in_words(bar: Bar) -> str:
     return f"{bar.label}: {figures}"
 
 
-def _masthead(parts: Sequence[Section], served: Throughput) -> dict[str, Any]:
+def _masthead(
+    parts: Sequence[Section], served: Throughput, grown: Sequence[LivingRow]
+) -> dict[str, Any]:
     """What the head of the page says of all results together."""
     rows = [line.row for part in parts for line in part.lines]
-    cells: list[Cell | SpeedCell] = [*(cell for row in rows for cell in row.cells), *served.cells]
+    cells: list[Cell | SpeedCell | Living] = [
+        *(cell for row in rows for cell in row.cells),
+        *served.cells,
+        *(result for row in grown for result in row.results),
+    ]
     moments = [cell.created for cell in cells]
     return {
         "stored": len(cells),

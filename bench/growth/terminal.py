@@ -67,7 +67,7 @@ def conclusions(row: LivingRow) -> Iterable[str]:
             yield f"{metric} of added items: indexing all anew finds no more than adding them."
         else:
             yield (
-                f"{metric} of added items: the short training gives {_percent(share)} % of what "
+                f"{metric} of added items: the short training gives {_percent(share)} of what "
                 "indexing all anew would."
             )
     if row.forgotten:
@@ -88,7 +88,7 @@ def _figure(measure: Measure) -> str:
 
 
 def _percent(measure: Measure) -> str:
-    return f"{100 * measure.value:.0f} ({100 * measure.low:.0f} to {100 * measure.high:.0f})"
+    return f"{100 * measure.value:.0f} % ({100 * measure.low:.0f} to {100 * measure.high:.0f})"
 
 
 def _points(measure: Measure) -> str:

@@ -8,7 +8,7 @@ from sklearn.manifold import TSNE
 from bench.ablations.item_map import NoMap, Points
 from retrievers.base import ItemMap
 
-MOST_ITEMS = 5_000
+MOST_ITEMS = 2_000
 LEAST_ITEMS = 5
 PERPLEXITY = 30.0
 

@@ -105,7 +105,7 @@ ABLATIONS = (
     Ablation(
         (6,),
         "sizes of the identifier",
-        "K and codebooks",
+        "Sizes",
         tuple(_sizes(clusters, codes) for clusters in (64, 128, 256) for codes in (64, 128, 256)),
         "K=128;codebook=128*128",
     ),

@@ -23,6 +23,14 @@ def title(found: Evidence) -> str:
     return f"Table {found.run.table}, {found.ablation.title}, on {found.run.of.dataset}"
 
 
+def whole(found: Evidence) -> str:
+    """The row that the others are held against, as "CART" or "Layers 3, as the paper proposes"."""
+    label = found.whole.label
+    if not found.ablation.series:
+        return label
+    return f"{found.ablation.column} {label}, as the paper proposes"
+
+
 def points(measure: Measure) -> str:
     """A difference in points with its interval, as "-1.2 (-2.3 to -0.1)"."""
     low, high = 100 * measure.low, 100 * measure.high
@@ -38,19 +46,15 @@ def directions(found: Evidence) -> Iterator[str]:
         yield f"Direction, {metric}: {found.tally(metric)}."
     best = found.best.get(MAIN)
     if best is not None:
-        yield _best(found, best)
+        yield _best(best)
 
 
-def _best(found: Evidence, best: Best) -> str:
-    column = found.ablation.column.lower()
-    told = f"Best {column} by {MAIN}: published {best.published}, measured {best.measured}"
-    if best.published == best.measured:
-        return f"{told}: the same."
+def _best(best: Best) -> str:
+    told = f"Best setting by {MAIN}: published {best.published}, measured {best.measured}"
     if best.apart is None:
         return f"{told}."
-    clear = best.apart.low > 0
-    verdict = "and lies above the published best" if clear else "but not told apart from it"
-    return f"{told}, {points(best.apart)} points above, {verdict}."
+    verdict = "" if best.apart.low > 0 else ", which is not told apart"
+    return f"{told}, here {points(best.apart)} points above the published best{verdict}."
 
 
 def remarks(found: Evidence) -> Iterator[str]:
@@ -59,13 +63,13 @@ def remarks(found: Evidence) -> Iterator[str]:
     if run.remark:
         yield run.remark
     yield (
-        f"Differences are to the row {found.whole.label}, paired query by query; intervals are "
-        "95 %, by bootstrap over items. Published differences come without one."
+        f"Differences are to {whole(found)}, paired query by query; intervals are 95 %, by "
+        "bootstrap over items. Published differences come without one."
     )
     yield from reduced(run.of)
-    smaller = "a synthetic twin" if run.of.synthetic else "another encoder and other captions"
+    what = "on smaller, synthetic data" if run.of.synthetic else "of other weights and captions"
     yield (
-        f"The base is {run.of.base} on {smaller}: its figures cannot be compared with the "
+        f"The base is {run.of.base}, {what} than the paper's: figures cannot be compared with the "
         "published ones, only the direction of a difference can."
     )
     if len(found.whole.seeds) == 1:

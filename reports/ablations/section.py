@@ -113,7 +113,7 @@ def context(found: Ablations) -> dict[str, Any]:
         "ablations": [_table(each, n) for n, each in enumerate(found.tables, start=1)],
         "item_maps": [_map(each, n) for n, each in enumerate(found.maps, start=1)],
         "verdict_words": wording.VERDICTS,
-        "difference": wording.points,
+        "whole": wording.whole,
     }
 
 

@@ -50,7 +50,7 @@ def test_a_table_is_run_shown_and_written(tmp_path: Path, manifest: Path) -> Non
     assert "Table 11, dimension of the codebooks, on toys" in shown
     assert "The paper has no such table of toys" in shown
     assert "Direction, R@1: " in shown and "Direction, MRR@10: " in shown
-    assert "Best dimension by R@1: published 64, measured" in shown
+    assert "Best setting by R@1: published 64, measured" in shown
     assert "One seed (0)" in shown
     table = [line for line in ended.output.splitlines() if "–" in line or "direction" in line]
     assert table and max(map(len, table)) <= 80

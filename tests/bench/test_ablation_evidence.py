@@ -140,8 +140,8 @@ def test_the_best_of_a_series(tmp_path: Path) -> None:
     assert told[0] == (
         "Direction, R@1: 1 of 4 rows agree, 1 contradict, 2 not told apart at this size."
     )
-    assert told[-1].startswith("Best layers by R@1: published 4, measured 2, +50.0 (")
-    assert told[-1].endswith("points above, and lies above the published best.")
+    assert told[-1].startswith("Best setting by R@1: published 4, measured 2, here +50.0 (")
+    assert told[-1].endswith(") points above the published best.")
 
 
 def test_seeds_are_averaged_before_they_are_paired(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tests.bench.processes import python
 def test_names_are_listed_once() -> None:
     assert split_names(" a, b,,a ") == ["a", "b"]
     assert split_names("") == []
+    assert split_names("a[b=1;c=2],d") == ["a[b=1;c=2]", "d"]
 
 
 def test_seeds() -> None:
@@ -31,6 +32,15 @@ def test_a_role_goes_to_every_retriever_that_has_it() -> None:
         "tiny-dual": {},
         "aligned": {"image": "hub/a", "text": "/b c"},
         "cart": {"image": "hub/a"},
+    }
+
+
+def test_a_retriever_s_role_goes_to_its_variants_too() -> None:
+    found = parse_checkpoints("cart.image=hub/a", ["cart", "cart[search.beam=50]", "aligned"])
+    assert found == {
+        "cart": {"image": "hub/a"},
+        "cart[search.beam=50]": {"image": "hub/a"},
+        "aligned": {},
     }
 
 

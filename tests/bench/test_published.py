@@ -122,3 +122,11 @@ def test_every_published_row_is_in_the_tables(name: str, monkeypatch: pytest.Mon
 def test_an_untrained_form_has_no_published_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert registry.entry(f"cart{MARK}").published is None
+
+
+def test_a_variant_stands_beside_no_published_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    whole = cell("flickr30k", "entities-1k", weights="trained here", name="cart")
+    assert beside(whole) is not None
+    for name in ("cart[search.beam=50]", "cart-256[search.beam=50]"):
+        assert beside(replace(whole, retriever=replace(whole.retriever, name=name))) is None

@@ -139,7 +139,7 @@ def _control(row: Row, other: Row) -> tuple[str, str] | None:
     )
     if not same or other.status != "done":
         return None
-    if _base(other) == SAME_PAIRS and _taught(row) == _taught(other):
+    if _base(other) == SAME_PAIRS and _set_alike(other, row):
         return DENSE
     scheme = str(other.retriever.options.get("identifiers.scheme", ""))
     return SCHEMES.get(scheme) if _base(other) == _base(row) else None
@@ -149,11 +149,10 @@ def _towers(row: Row) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(row.retriever.checkpoint.items()))
 
 
-def _taught(row: Row) -> Mapping[str, object]:
-    """The settings of the text encoder and its training."""
-    groups = ("model", "fit", "absorb", "vocabulary")
-    options = row.retriever.options.items()
-    return {name: value for name, value in options if name.split(".")[0] in groups}
+def _set_alike(control: Row, row: Row) -> bool:
+    """Whether every setting that the control tells is the row's too."""
+    options = row.retriever.options
+    return all(options.get(name) == value for name, value in control.retriever.options.items())
 
 
 def _own(row: Row) -> bool:

@@ -73,7 +73,8 @@ def _fields(name: str) -> str:
 
 def _kind(entry: Entry) -> str:
     sizes = f"; {entry.parameters / 1e6:,.1f}M parameters" if entry.parameters else ""
-    return f"{entry.paradigm}; {', '.join(entry.modalities)}{sizes}"
+    control = "; a control, run only when it is named" if entry.control else ""
+    return f"{entry.paradigm}; {', '.join(entry.modalities)}{sizes}{control}"
 
 
 def _licence(entry: Entry) -> str:

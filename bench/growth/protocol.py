@@ -64,7 +64,7 @@ class Growth:
              added only of the seen
     undone   share of the queries about seen items that are answered with the very same items
              once what was added is taken out again
-    seconds  of "fit", "index", "add", "adapt" (where there is one) and "whole"
+    seconds  of "fit", "index", "add", "remove", "adapt" (where there is one) and "whole"
     """
 
     items: Mapping[str, int]

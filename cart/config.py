@@ -31,14 +31,16 @@ class IdentifierConfig:
     does not give.
 
     An identifier is as long as there are ``sizes``, and one token longer for the counter: two
-    tokens at least, k and u. A counter alone would be the number of an item's row.
+    tokens at least, k and u. A counter alone would give the first training item and the first
+    gallery item the same identifier.
 
     scheme          "coarse-fine" is the paper's; "rq-vae" and "hierarchical-kmeans" are its
                     ``w/o K-Means`` and ``w/o RQ-VAE``, with as many tokens of the same sizes:
                     coarse_size is then that of the first codebook, or of the first branching.
                     "random" and "shuffled" are controls, whose codes say nothing of the items
-    expected_items  a gallery's; where given, sizes are doubled until an even spread would give
-                    each of a share ``even_ceiling`` of them a code prefix of its own
+    expected_items  of a gallery; where given, all sizes are doubled until a share
+                    ``even_ceiling`` of so many would have a code prefix to itself, were they
+                    spread evenly
     assignment      of items that come together: to their nearest codes, or spread over the last
                     codebook by Sinkhorn and Knopp where they collide
     codebook_start  of the RQ-VAE's entries: centres of its residuals, or drawn

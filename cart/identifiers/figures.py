@@ -52,9 +52,10 @@ def unexplained_variance(
     """
     if not isinstance(quantizers, Rebuilding):
         return None
-    error = 0.0
+    mean = embeddings.mean(axis=0)
+    error = variance = 0.0
     for start in range(0, len(embeddings), BLOCK):
-        part = slice(start, start + BLOCK)
-        error += float(np.square(embeddings[part] - quantizers.rebuilt(prefixes[part])).sum())
-    variance = float(np.square(embeddings - embeddings.mean(axis=0)).sum())
+        part = embeddings[start : start + BLOCK]
+        error += float(np.square(part - quantizers.rebuilt(prefixes[start : start + BLOCK])).sum())
+        variance += float(np.square(part - mean).sum())
     return error / max(variance, 1e-12)

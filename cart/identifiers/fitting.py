@@ -50,7 +50,7 @@ def fit_quantizers(
         mean = x.mean(dim=0)
         return RQVAEAlone(mean, _fine(x - mean, config.sizes, config, seed, monitor))
     if config.is_tree:
-        return fit_tree(embeddings, config.sizes, seed, device, monitor)
+        return fit_tree(embeddings, config.sizes, seed, monitor)
     coarse, *fine = config.sizes
     centres = torch.from_numpy(kmeans(embeddings, coarse, seed)[0]).to(x)
     residual = x - centres[torch.cdist(x, centres).argmin(dim=1)]

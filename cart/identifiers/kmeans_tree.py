@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cart.identifiers.kmeans import kmeans
-from cart.identifiers.quantizers import FloatArray, IntArray, by_blocks, nearest, tensor
+from cart.identifiers.quantizers import FloatArray, IntArray
 from cart.monitor import Monitor
 
 
@@ -19,23 +20,24 @@ class Layer:
     """The nodes of one level, those of the same parent together.
 
     centres  [nodes, dim]
-    starts   int64 [parents + 1]; parent p's children are the nodes starts[p] .. starts[p + 1]
+    starts   [parents + 1]; parent p's children are the nodes starts[p] .. starts[p + 1]
     """
 
-    centres: Tensor
-    starts: Tensor
+    centres: FloatArray
+    starts: IntArray
 
-    def children(self, x: Tensor, parents: Tensor) -> Tensor:
-        """The nearest child [n] of each parent [n] to each of x [n, dim]."""
-        begin = self.starts[parents]
-        found = begin.clone()
-        undecided = torch.nonzero(self.starts[parents + 1] - begin > 1).flatten()
-        ordered, order = parents[undecided].sort()
-        different, counts = ordered.unique_consecutive(return_counts=True)
-        groups = undecided[order].split(counts.tolist())
-        for parent, rows in zip(different.tolist(), groups, strict=True):
-            own = slice(int(self.starts[parent]), int(self.starts[parent + 1]))
-            found[rows] += nearest(x[rows], self.centres[own])
+    def nearest_children(self, x: FloatArray, parents: IntArray) -> IntArray:
+        """The child [n] of each parent [n] that is nearest to each of x [n, dim]."""
+        found = self.starts[parents]
+        undecided = np.flatnonzero(self.starts[parents + 1] - found > 1)
+        order = undecided[np.argsort(parents[undecided], kind="stable")]
+        different, first = np.unique(parents[order], return_index=True)
+        # Many parents of few children each: small products take NumPy less time than torch.
+        for parent, run in zip(different, pairwise([*first, len(order)]), strict=True):
+            rows = order[slice(*run)]
+            own = self.centres[self.starts[parent] : self.starts[parent + 1]]
+            distances = np.square(own).sum(axis=1) - 2 * x[rows] @ own.T
+            found[rows] += distances.argmin(axis=1)
         return found
 
 
@@ -54,40 +56,30 @@ class KMeansTree:
         return self.branches
 
     def codes(self, embeddings: FloatArray) -> IntArray:
-        def of_block(x: Tensor) -> Tensor:
-            nodes = torch.zeros(len(x), dtype=torch.int64, device=x.device)
-            codes = []
-            for layer in self.layers:
-                children = layer.children(x, nodes)
-                codes.append(children - layer.starts[nodes])
-                nodes = children
-            return torch.stack(codes, dim=1)
-
-        return by_blocks(embeddings, of_block, self.layers[0].centres)
+        nodes = np.zeros(len(embeddings), dtype=np.int64)
+        codes = np.empty((len(embeddings), len(self.layers)), dtype=np.int64)
+        for level, layer in enumerate(self.layers):
+            children = layer.nearest_children(embeddings, nodes)
+            codes[:, level] = children - layer.starts[nodes]
+            nodes = children
+        return codes
 
     def rebuilt(self, codes: IntArray) -> FloatArray:
-        def of_block(block: Tensor) -> Tensor:
-            nodes = torch.zeros(len(block), dtype=torch.int64, device=block.device)
-            for layer, code in zip(self.layers, block.T, strict=True):
-                nodes = layer.starts[nodes] + code
-            return self.layers[-1].centres[nodes]
-
-        return by_blocks(codes, of_block, self.layers[0].centres)
+        nodes = np.zeros(len(codes), dtype=np.int64)
+        for layer, code in zip(self.layers, codes.T, strict=True):
+            nodes = layer.starts[nodes] + code
+        return self.layers[-1].centres[nodes]
 
     def state(self) -> Mapping[str, Tensor]:
         return {
-            f"{name}.{level}": one
+            f"{name}.{level}": torch.from_numpy(one)
             for level, layer in enumerate(self.layers)
             for name, one in (("centres", layer.centres), ("starts", layer.starts))
         }
 
 
 def fit_tree(
-    embeddings: FloatArray,
-    branches: Sequence[int],
-    seed: int,
-    device: str,
-    monitor: Monitor | None = None,
+    embeddings: FloatArray, branches: Sequence[int], seed: int, monitor: Monitor | None = None
 ) -> KMeansTree:
     """Part embeddings [n, dim] into ``branches[0]`` clusters, each of these again, and so on.
 
@@ -97,20 +89,15 @@ def fit_tree(
     groups = [np.arange(len(embeddings))]
     layers = []
     for level, most in enumerate(branches):
-        centres, counts, parted = [], [0], []
+        centres: list[FloatArray] = []
+        parted: list[IntArray] = []
         for rows in groups:
             found, labels = kmeans(embeddings[rows], most, seed)
-            order = np.argsort(labels, kind="stable")
-            ends = np.cumsum(np.bincount(labels, minlength=len(found)))[:-1]
-            parted += np.split(rows[order], ends)
+            ends = np.cumsum(np.bincount(labels))[:-1]
+            parted += np.split(rows[np.argsort(labels, kind="stable")], ends)
             centres.append(found)
-            counts.append(len(found))
-        layers.append(
-            Layer(
-                tensor(np.concatenate(centres)).to(device),
-                torch.from_numpy(np.cumsum(counts)).to(device),
-            )
-        )
+        starts = np.cumsum([0, *map(len, centres)])
+        layers.append(Layer(np.concatenate(centres), starts))
         groups = parted
         if monitor is not None:
             monitor("identifiers", level + 1, len(branches))

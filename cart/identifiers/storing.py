@@ -52,16 +52,16 @@ def _fine(config: IdentifierConfig, sizes: tuple[int, ...], dim: int, state: Sta
 
 
 def _tree(sizes: tuple[int, ...], state: State) -> KMeansTree:
-    layers = []
+    layers: list[Layer] = []
     parents = 1
     for level, most in enumerate(sizes):
-        layer = Layer(state[f"centres.{level}"], state[f"starts.{level}"])
-        children = layer.starts.diff()
+        centres, starts = (state[f"{name}.{level}"].cpu().numpy() for name in ("centres", "starts"))
+        children = np.diff(starts)
         _require(len(children) == parents, "nodes without a parent")
         _require(bool(((children > 0) & (children <= most)).all()), "too many children, or none")
-        _require(int(layer.starts[-1]) == len(layer.centres), "nodes without a centre")
-        layers.append(layer)
-        parents = len(layer.centres)
+        _require(starts[0] == 0 and starts[-1] == len(centres), "nodes without a centre")
+        layers.append(Layer(centres, starts))
+        parents = len(centres)
     return KMeansTree(sizes, tuple(layers))
 
 

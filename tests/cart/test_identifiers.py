@@ -24,19 +24,11 @@ from cart.identifiers import (
     unique_tokens,
 )
 from cart.identifiers.residual import CoarseFine
-from cart.identifiers.rqvae import RQVAE
-from cart.identifiers.rqvae_training import fit_rqvae
+from tests.cart.item_embeddings import blobs
 
 SMALL = IdentifierConfig(
     coarse_size=8, codebook_sizes=(8, 8), hidden=(32,), latent_dim=8, epochs=30, batch_size=64
 )
-
-
-def blobs(seed: int, items: int, dim: int = 16) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    centres = random.normal(size=(12, dim))
-    found = centres[random.integers(0, 12, items)] + 0.3 * random.normal(size=(items, dim))
-    return found.astype(np.float32)
 
 
 def counted_one_by_one(prefixes: np.ndarray, taken: np.ndarray) -> list[int]:
@@ -178,43 +170,3 @@ def test_fewer_items_than_clusters_still_get_identifiers() -> None:
     assert quantizers.sizes[0] == 3
     found = identifiers(quantizers.codes(np.concatenate([x, x[:1]])))
     assert len(np.unique(found, axis=0)) == 4
-
-
-def test_training_reconstructs_better_than_the_mean_and_leaves_no_code_dead() -> None:
-    x = torch.from_numpy(blobs(3, 400))
-    x = x - x.mean(dim=0)
-    model = fit_rqvae(x, (8, 8), SMALL, seed=0)
-    with torch.no_grad():
-        rebuilt, quantized = model(x)
-    assert (rebuilt - x).square().sum() < 0.5 * x.square().sum()
-    for level in range(2):
-        assert perplexity(quantized.codes[:, level].numpy(), 8) > 4
-
-
-def test_the_commitment_loss_is_equation_1() -> None:
-    torch.manual_seed(0)
-    model = RQVAE(6, (8, 8), SMALL)
-    latent = torch.randn(5, SMALL.latent_dim)
-    quantized = model.quantize(latent)
-    total = 0.0
-    for row in range(5):
-        residual = latent[row].numpy()
-        for level, codebook in enumerate(model.codebooks):
-            entry = codebook.detach().numpy()[quantized.codes[row, level]]
-            gap = float(((residual - entry) ** 2).sum())
-            total += gap + SMALL.encoder_pull * gap
-            residual = residual - entry
-    assert quantized.commitment.item() == pytest.approx(total / 5, rel=1e-5)
-
-
-def test_gradients_of_equation_1_stop_where_sg_says() -> None:
-    torch.manual_seed(0)
-    model = RQVAE(6, (8, 8), SMALL)
-    latent = torch.randn(4, SMALL.latent_dim, requires_grad=True)
-    quantized = model.quantize(latent)
-    quantized.commitment.backward()
-    entry = quantized.value.detach() - model.codebooks[1][quantized.codes[:, 1]].detach()
-    first = latent.detach() - entry
-    second = latent.detach() - quantized.value.detach()
-    expected = SMALL.encoder_pull * 2 * (first + second) / 4
-    torch.testing.assert_close(latent.grad, expected)

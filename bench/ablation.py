@@ -69,8 +69,8 @@ def execute(wanted: Asked, request: Request, *, dry_run: bool) -> int:
     """Plan, and unless it is a dry run: run, show and report. Returns the exit status."""
     store = ResultStore(request.results)
     say = _silent if request.quiet else _say
-    ablations = [ablation_of(table) for table in wanted.tables]
-    rows = [row for each in ablations for row in planning.rows_of(each, wanted.base)]
+    ablations = {ablation_of(table).tables: ablation_of(table) for table in wanted.tables}
+    rows = [row for each in ablations.values() for row in planning.rows_of(each, wanted.base)]
     planning.announced(rows, _say)
     names = planning.retrievers_of(rows)
     planned = make_plan(_of(request, names), store, say) if names else []

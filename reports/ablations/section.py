@@ -6,6 +6,7 @@ import logging
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from reports.ablations.plot import draw, in_words
 from reports.inline_svg import inline
 
 DEPTHS = (1, 2)
+SHARED_OPTIONS = ("--manifest", "--dataset", "--data-root", "--checkpoint")
 
 log = logging.getLogger("reports.ablations")
 
@@ -135,11 +137,22 @@ def _map(found: Mapped, number: int) -> MapShown:
 
 
 def command(found: Evidence) -> str:
-    """The line that runs this table again, of a registered dataset."""
+    """The line that runs this table again; where its data are is told by its cells."""
     run = found.run
     seeds = sorted({int(seed) for row in run.rows for seed in row.keys})
     words = ["python", "-m", "bench.ablation", "--table", str(run.table)]
-    words += ["--dataset", run.of.dataset, "--seeds", ",".join(map(str, seeds))]
+    words += _given(found.cells[0].command)
+    words += ["--seeds", ",".join(map(str, seeds))]
     words += ["--retriever", run.of.base] if run.of.base != "cart" else []
     words += ["--effort", f"{run.of.effort:g}"] if run.of.effort != 1 else []
     return shlex.join(words)
+
+
+def _given(command: str) -> list[str]:
+    """The options of a cell's command that its table's has too, with their values."""
+    try:
+        words = shlex.split(command)
+    except ValueError as problem:
+        log.warning("The command %r is no line of a shell (%s).", command, problem)
+        return []
+    return [each for pair in pairwise(words) if pair[0] in SHARED_OPTIONS for each in pair]

@@ -8,7 +8,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch.nn import functional as F
 
 from cart.config import IdentifierConfig
-from cart.identifiers import assign, collision_ceiling, fit_quantizers, unique_tokens
+from cart.identifiers import (
+    assign,
+    assign_together,
+    collision_ceiling,
+    fit_quantizers,
+    unique_tokens,
+)
 from cart.identifiers.rqvae import RQVAE
 from tests.benchmarks.seeded import GALLERY, MANY, code_prefixes, unit_vectors
 
@@ -53,3 +59,18 @@ def test_step_of_the_rqvae(benchmark: BenchmarkFixture) -> None:
         return loss.item()
 
     assert np.isfinite(benchmark(step))
+
+
+def test_walking_20000_items_down_a_tree_of_clusters(benchmark: BenchmarkFixture) -> None:
+    config = IdentifierConfig(scheme="hierarchical-kmeans", coarse_size=32, codebook_sizes=(32, 32))
+    tree = fit_quantizers(unit_vectors(5000, 1), config, seed=0)
+    codes = benchmark(tree.codes, unit_vectors(GALLERY, 2))
+    assert codes.shape == (GALLERY, 3)
+
+
+def test_spreading_20000_items_over_the_last_codebook(benchmark: BenchmarkFixture) -> None:
+    config = IdentifierConfig(coarse_size=64, codebook_sizes=(64, 64), epochs=1)
+    quantizers = fit_quantizers(unit_vectors(1000, 1), config, seed=0)
+    x = unit_vectors(GALLERY, 2)
+    codes = benchmark.pedantic(assign_together, (quantizers, x, "sinkhorn"), rounds=2)
+    assert collision_ceiling(codes) > collision_ceiling(quantizers.codes(x))

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from cart.beam import beam_search
 from cart.config import ModelConfig
 from cart.prefix_tree import ENDED, PrefixTree
+from cart.targets import Targets
 from cart.tokenizer import encode, pad, train_tokenizer
 from retrievers.grace.config import GraceConfig
 from retrievers.grace.gallery import Gallery
@@ -134,10 +135,11 @@ def test_memorising_adds_the_loss_of_items_read_from_their_embeddings() -> None:
     model, wanted = model_of(tokens), torch.from_numpy(rows)
     embeddings = F.normalize(torch.randn(len(rows), 6), dim=1)
     ids, mask = pad([[1, 5 + row] for row in range(len(rows))])
-    alone = Lessons(model, embeddings, wanted, 0).loss(ids, mask, wanted)
+    targets = Targets(wanted[:, None], torch.ones(len(rows), 1))
+    alone = Lessons(model, embeddings, wanted, 0).loss(ids, mask, targets)
     torch.manual_seed(4)
     drawn = torch.randint(len(rows), (7,))
     torch.manual_seed(4)
-    both = Lessons(model, embeddings, wanted, 7).loss(ids, mask, wanted)
+    both = Lessons(model, embeddings, wanted, 7).loss(ids, mask, targets)
     of_items = negative_log_likelihood(model, model.encode_items(embeddings[drawn]), wanted[drawn])
     torch.testing.assert_close(both, alone + of_items)

@@ -175,6 +175,14 @@ def accuracy(
             metavar="N|published|all",
         ),
     ] = "published",
+    train_processes: Annotated[
+        int,
+        typer.Option(
+            help="Processes that train CART together, on a graphics card each where --device is "
+            "cuda; needs Accelerate (pip install -e '.[distributed]').",
+            min=1,
+        ),
+    ] = 1,
     untrained: Annotated[
         bool,
         typer.Option(
@@ -291,6 +299,7 @@ def accuracy(
             skip_bad=skip_bad,
             gallery=gallery,
             distractors=distractors,
+            train_processes=train_processes,
             workers=workers,
             threads=threads,
             jobs=jobs,

@@ -9,24 +9,35 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from cart.config import TrainConfig
 from cart.loss import cart_loss
-from cart.tokenizer import pad
+from cart.targets import Targets
+from cart.training import Examples
+from cart.training.gradients import batch_gradient
+from cart.training.team import ALONE
 from tests.benchmarks.seeded import LEVELS, cart_model, token_rows
 
+CONFIGS = {
+    "no consistency": TrainConfig(consistency="off"),
+    "decoder twice": TrainConfig(consistency="decoder"),
+    "all twice": TrainConfig(consistency="model"),
+    "four micro-batches": TrainConfig(accumulate=4),
+    "bf16": TrainConfig(numbers="bf16"),
+}
 
-@pytest.mark.parametrize("consistency", ["off", "decoder", "model"])
-def test_training_step_of_256_pairs(benchmark: BenchmarkFixture, consistency: str) -> None:
-    model = cart_model().train()
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_training_step_of_256_pairs(benchmark: BenchmarkFixture, name: str) -> None:
+    config, model = CONFIGS[name], cart_model().train()
     random = np.random.default_rng(2)
-    ids, mask = pad(token_rows(256))
-    wanted = torch.from_numpy(np.stack([random.integers(0, size, 256) for size in LEVELS], axis=1))
+    wanted = np.stack([random.integers(0, size, 256) for size in LEVELS], axis=1)
+    examples = Examples.sure(token_rows(256), wanted, np.full(256, -1))
     optimizer = torch.optim.AdamW(model.parameters())
-    config = TrainConfig(consistency=consistency)  # type: ignore[arg-type]
+
+    def loss(ids: torch.Tensor, mask: torch.Tensor, targets: Targets) -> torch.Tensor:
+        return cart_loss(model, ids, mask, targets, config)
 
     def step() -> float:
-        loss = cart_loss(model, ids, mask, wanted, config)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        value = batch_gradient(model, loss, examples, np.arange(256), config, ALONE)
         optimizer.step()
-        return loss.item()
+        return value.item()
 
     assert np.isfinite(benchmark.pedantic(step, rounds=3, warmup_rounds=1))

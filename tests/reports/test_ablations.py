@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.ablations.item_map import Points, to_bytes
-from bench.ablations.runs import Drawn, Of, Run, RunRow, RunStore
+from bench.ablations.item_map import Points
+from bench.ablations.runs import RunStore
 from bench.ablations.tables import ablation_of
 from bench.metrics import METRIC_NAMES
 from bench.published import ablated
@@ -25,47 +24,13 @@ from reports.ablations.map_plot import commonest
 from reports.ablations.section import read_ablations
 from reports.page import write
 from tests.reports.page_reading import Element, parse
-from tests.reports.stored_results import Plan, store_failure, store_result
-
-OF = Of("photos", "seeded-split-0", False, "cart", 0.5, {"fit.epochs": "1"})
-SKILLS = {"full": 0.6, "w/o fusion strategy": 0.1, "w/o K-Means": 0.6}
+from tests.reports.stored_ablations import store_map, store_table
+from tests.reports.stored_results import Plan, store_result
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ResultStore:
     return ResultStore(tmp_path / "results")
-
-
-def stored_table(store: ResultStore, table: int = 4, of: Of = OF) -> Run:
-    """Some rows measured, one failed, one never run."""
-    rows = []
-    for setting in ablation_of(table).settings:
-        name = "cart" if setting.name == "full" else f"cart[a={len(rows)}]"
-        keys: Mapping[str, str] = {}
-        if setting.name in SKILLS:
-            cell = store_result(store, Plan(name, skill=SKILLS[setting.name], items=40))
-            keys = {"0": cell.spec.key}
-        elif setting.name == "w/o RQ-VAE":
-            keys = {"0": store_failure(store, Plan(name), "It <b>broke</b>.").spec.key}
-        rows.append(RunRow(setting.name, setting.label, setting.changes, name, keys))
-    run = Run(of, table, "Flickr30K", "A remark | with <marks> & 100 %.", tuple(rows))
-    RunStore(store.root).write(run)
-    return run
-
-
-def stored_map(store: ResultStore) -> Drawn:
-    rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(10), 6)
-    embeddings = np.eye(10, dtype=np.float32)[groups]
-    plane = rng.normal(size=(60, 2)).astype(np.float32)
-    drawn = Drawn(OF, 5, "cart[fit.epochs=1]", 0, "c" * 32)
-    records = RunStore(store.root)
-    records.write(drawn)
-    records.arrays(drawn.key).parent.mkdir(parents=True)
-    prefixes = np.stack([groups, rng.integers(0, 3, 60)], axis=1)
-    content = to_bytes(Points(embeddings, prefixes, plane, 90))
-    records.arrays(drawn.key).write_bytes(content)
-    return drawn
 
 
 def section(store: ResultStore) -> Element:
@@ -75,7 +40,7 @@ def section(store: ResultStore) -> Element:
 
 
 def test_the_page_shows_every_row_beside_its_published_figure(store: ResultStore) -> None:
-    stored_table(store)
+    store_table(store)
     found = section(store)
     rows = {row.all(class_="name")[0].words: row for row in found.all("tr")[1:]}
     assert list(rows) == [setting.label for setting in ablation_of(4).settings]
@@ -97,7 +62,7 @@ def test_the_page_shows_every_row_beside_its_published_figure(store: ResultStore
 
 
 def test_a_variant_stands_in_the_table_of_accuracy_but_not_at_the_head(store: ResultStore) -> None:
-    stored_table(store)
+    store_table(store)
     store_result(store, Plan("cart[search.beam=50]"))
     page = parse(write(store.root, store.root.parent / "page.html").read_text(encoding="utf-8"))
     names = {
@@ -118,14 +83,14 @@ def test_without_ablations_there_is_no_section(store: ResultStore) -> None:
 
 
 def test_what_was_stored_of_no_table_is_left_out(store: ResultStore) -> None:
-    run = stored_table(store)
+    run = store_table(store)
     RunStore(store.root).write(replace(run, table=3))
     RunStore(store.root).write(replace(run, table=5, rows=run.rows[:1]))
     assert [found.run.table for found in read_ablations(store.root).tables] == [4]
 
 
 def test_the_map_is_shown_with_its_number(store: ResultStore) -> None:
-    stored_map(store)
+    store_map(store)
     found = section(store)
     assert "Prefixes of 1 code (10 in use): mean cosine distance within 0.000" in found.words
     assert "60 of 90 items, drawn at random." in found.words
@@ -133,8 +98,8 @@ def test_the_map_is_shown_with_its_number(store: ResultStore) -> None:
 
 
 def test_a_map_whose_arrays_are_gone_is_left_out(store: ResultStore) -> None:
-    stored_table(store)
-    drawn = stored_map(store)
+    store_table(store)
+    drawn = store_map(store)
     RunStore(store.root).arrays(drawn.key).unlink()
     assert not read_ablations(store.root).maps
 
@@ -148,7 +113,7 @@ def test_the_commonest_prefixes_are_those_that_most_items_share() -> None:
 
 
 def test_files_of_every_kind(store: ResultStore, tmp_path: Path) -> None:
-    run, drawn = stored_table(store), stored_map(store)
+    run, drawn = store_table(store), store_map(store)
     assert main(["--results", str(store.root), "--output", str(tmp_path / "files")]) == 0
     names = {path.name for path in (tmp_path / "files").iterdir()}
     kinds = ("csv", "md", "tex", "svg", "png")
@@ -163,7 +128,7 @@ def test_files_of_every_kind(store: ResultStore, tmp_path: Path) -> None:
 
 
 def test_files_hold_the_figures_and_escape_what_means_something(store: ResultStore) -> None:
-    stored_table(store)
+    store_table(store)
     (found,) = read_ablations(store.root).tables
     lines = list(csv.DictReader(io.StringIO(as_csv(found))))
     assert len(lines) == 5 * len(METRIC_NAMES)

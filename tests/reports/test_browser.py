@@ -18,6 +18,7 @@ from PIL import Image
 
 from bench.store import ResultStore
 from reports.page import write
+from tests.reports.stored_ablations import store_map, store_table
 from tests.reports.stored_results import Plan, store_failure, store_result
 from tests.reports.stored_sweep import store_sweep
 
@@ -62,6 +63,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store_result(store, replace(plan, rule="caption set", notes=("A long note. " * 30,) * 4))
     store_failure(store, Plan("cascade"), "no_space_" * 30)
     store_sweep(store.root)
+    store_table(store)
+    store_map(store)
+    store_result(store, Plan("cart[model.encoder_layers=5;search.beam=50]" * 4))
     return write(store.root, root / "page.html")
 
 

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import islice
+from pathlib import Path
 from typing import Literal
 
 from cart.captions import Captioned, Generated
@@ -157,8 +158,9 @@ class MediaModelAdapter:
         return MediaModel(source, open_network(located, placement), self.decoding, kept)
 
     def _source(self, located: Located) -> Source:
+        folder = Path(self.weights)
         return Source(
-            name=self.weights,
+            name=folder.name if folder.exists() else self.weights,
             fingerprint=located.fingerprint(TRANSFORMERS),
             modalities=MODALITIES,
             options={**asdict(self.decoding), "precision": self.settings.precision},

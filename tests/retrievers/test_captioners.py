@@ -217,7 +217,8 @@ class TestNetwork:
             said_by(opened(tmp_path, str(folder)), [sound])
         spec = CartAdapter().describe(settings(tmp_path, str(folder)))
         assert spec.modalities == MODALITIES
-        assert spec.options["captioner"] == str(folder)
+        assert spec.options["captioner"] == "git"
+        assert spec.checkpoint["captioner"] == str(folder)
         assert spec.options["captioner.method"] == "sample"
 
     def test_other_kinds_and_torn_folders_are_refused_with_a_sentence(self, tmp_path: Path) -> None:

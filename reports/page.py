@@ -34,6 +34,8 @@ from reports.throughput.section import Throughput
 
 SIZE_LIMIT = 25_000_000
 PLOTTED = ("R@1", "R@10")
+# Characters that a row of the plot has room for.
+LABEL = 56
 MODALITIES = {"image": "pictures", "audio": "sounds", "video": "videos"}
 
 
@@ -126,7 +128,7 @@ def _stands_in(line: Line, keys: frozenset[str]) -> bool:
 def _panel(part: Section, elsewhere: frozenset[str]) -> Panel:
     bars = [
         Bar(
-            units.visible(line.label),
+            units.cut(units.visible(line.label), LABEL),
             {
                 name: figure.measure
                 for name, figure in zip(METRICS, line.figures, strict=True)

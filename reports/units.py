@@ -130,3 +130,8 @@ def visible(text: str) -> str:
         else letter
         for letter in text
     )
+
+
+def cut(text: str, most: int) -> str:
+    """Text of at most ``most`` characters, the last one … where some were left out."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

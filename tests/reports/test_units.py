@@ -133,3 +133,8 @@ def test_a_bound_has_the_decimals_of_its_figure() -> None:
 )
 def test_milliseconds(value: float, words: str) -> None:
     assert units.milliseconds(value) == words
+
+
+def test_a_long_label_is_cut() -> None:
+    assert units.cut("cart", 4) == "cart"
+    assert units.cut("cart-512", 5) == "cart…"

@@ -228,9 +228,8 @@ class SearchConfig:
 class CartConfig:
     """``fit`` trains on the pairs, ``absorb`` on a new gallery's borrowed captions beside them.
     ``adapt`` is the short training on items that were added later, beside ``rehearsal`` old pairs
-    for each new one: nine are their share where a tenth of the gallery is new. With three, and as
-    many steps, new items are found too readily: on the twin below R@1 of added items 0.64 (0.47
-    with nine, 0.30 indexed anew) and of those there before 0.26 (0.29, 0.34).
+    for each new one: nine are their share where a tenth of the gallery is new. With three, the new
+    items are found at the cost of those that were there.
 
     Most of the steps go to ``absorb``, and steps are what it wants. On a synthetic twin of
     Flickr30K (1,400 pictures to learn from, 250 to search, seed 0; the dual tower reaches R@1

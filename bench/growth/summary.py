@@ -12,7 +12,7 @@ from bench.cells import Measure
 from bench.growth.protocol import GROUPS, STAGES
 from bench.growth.results import Living
 from bench.metrics import per_query
-from bench.statistics import CONFIDENCE, measures, resampled_means
+from bench.statistics import CONFIDENCE, measures, paired_differences, resampled_means
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -25,6 +25,7 @@ class LivingRow:
 
     figures    stage -> group -> metric -> share of the queries
     forgotten  metric -> what the short training cost the queries about seen items
+    behind     metric -> what these queries lack, after it, to indexing everything anew
     restored   metric -> the part of what indexing everything anew would give the queries about
                added items, over adding them untrained, that the short training gave; None where
                indexing anew gives no more
@@ -41,6 +42,7 @@ class LivingRow:
     seeds: tuple[int, ...]
     figures: Mapping[str, Mapping[str, Mapping[str, Measure]]]
     forgotten: Mapping[str, Measure]
+    behind: Mapping[str, Measure]
     restored: Mapping[str, Measure | None]
     items: Mapping[str, int]
     queries: Mapping[str, int]
@@ -108,7 +110,8 @@ def _row(results: Sequence[Living]) -> LivingRow:
             stage: {group: measures(values, asked[group]) for group, values in groups.items()}
             for stage, groups in found.items()
         },
-        forgotten=_forgotten(found, asked["seen"]) if adapted and asked["seen"] else {},
+        forgotten=_lost(found, "added", asked["seen"]) if adapted and asked["seen"] else {},
+        behind=_lost(found, "whole", asked["seen"]) if adapted and asked["seen"] else {},
         restored=_restored(found, asked["added"]) if adapted and asked["added"] else {},
         items={group: max(one.items[group] for one in grown) for group in GROUPS},
         queries={group: len(asked[group]) for group in GROUPS},
@@ -126,10 +129,9 @@ def _row(results: Sequence[Living]) -> LivingRow:
 Found = Mapping[str, Mapping[str, Mapping[str, FloatArray]]]
 
 
-def _forgotten(found: Found, items: Sequence[str]) -> dict[str, Measure]:
-    """Paired: the same queries before and after the short training."""
-    before, after = found["added"]["seen"], found["adapted"]["seen"]
-    return measures({metric: before[metric] - after[metric] for metric in SHOWN}, items)
+def _lost(found: Found, stage: str, items: Sequence[str]) -> dict[str, Measure]:
+    """Of queries about seen items, what ``stage`` has over the short training, paired."""
+    return paired_differences(found[stage]["seen"], found["adapted"]["seen"], items)
 
 
 def _restored(found: Found, items: Sequence[str]) -> dict[str, Measure | None]:

@@ -73,6 +73,8 @@ def conclusions(row: LivingRow) -> Iterable[str]:
     if row.forgotten:
         told = ", ".join(f"{metric} {_points(row.forgotten[metric])}" for metric in METRICS)
         yield f"Forgotten of seen items in the short training, points: {told}."
+        told = ", ".join(f"{metric} {_points(row.behind[metric])}" for metric in METRICS)
+        yield f"Seen items then lie behind indexing all anew by, points: {told}."
     if "adapted" not in row.figures:
         yield "It has no short training: what it adds it finds as it is."
     yield (

@@ -81,7 +81,7 @@ def test_each_stage_has_the_figures_that_the_toy_was_made_for() -> None:
         ("whole", "seen"): 1.0,
         ("whole", "added"): 1.0,
     }
-    assert row.forgotten["R@1"].value == pytest.approx(1 / 16)
+    assert row.forgotten["R@1"].value == row.behind["R@1"].value == pytest.approx(1 / 16)
     restored = row.restored["R@1"]
     assert restored is not None and restored.value == 0.5
     assert restored.low <= 0.5 <= restored.high

@@ -157,8 +157,10 @@ class Cart:
         self._learned, self._embeddings = None, embeddings
         if generated is not None:
             self._learned = self._of_rows(np.arange(len(gallery)), generated)
-            examples = self._known.joined(self._learned.pairs)
-            self._train(examples, self.config.absorb, None, "absorb")
+            known = sample(
+                self._known, round(self.config.known_share * len(self._known.tokens)), self.seed
+            )
+            self._train(known.joined(self._learned.pairs), self.config.absorb, None, "absorb")
             seconds["train"] = self.progress["absorb"].seconds
         return seconds
 

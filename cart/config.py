@@ -17,6 +17,7 @@ CodebookStart = Literal["k-means", "drawn"]
 Decay = Literal["none", "inverse-square-root"]
 CoarseGate = Literal["sigmoid", "self-gated", "off"]
 Consistency = Literal["decoder", "model", "off"]
+Lending = Literal["asked", "offered"]
 Renormalise = Literal["nothing", "counter", "everything"]
 Schedule = Literal["cosine", "restarts"]
 Numbers = Literal["fp32", "bf16"]
@@ -181,11 +182,16 @@ class CaptionConfig:
     More captions teach the gallery better and make indexing longer, as long as they come from
     items that are alike: no more than ``neighbour_share`` of the training items lend any, but
     two may always.
+
+    ``lending`` is "asked", where each item borrows what fits it, or "offered", where each training
+    caption goes to the item that it fits, and items that get fewer than ``fewest`` borrow as many.
     """
 
     neighbours: int = 60
     captions_per_item: int = 30
     neighbour_share: float = 0.02
+    lending: Lending = "asked"
+    fewest: int = 5
 
     def lenders(self, items: int) -> int:
         """How many of ``items`` training items lend captions to one item."""
@@ -230,6 +236,7 @@ class CartConfig:
     ``adapt`` is the short training on items that were added later, beside ``rehearsal`` old pairs
     for each new one: nine are their share where a tenth of the gallery is new. With three, the new
     items are found at the cost of those that were there.
+    ``known_share`` of the training pairs, drawn at random, are learned beside a new gallery.
 
     Most of the steps go to ``absorb``, and steps are what it wants. On a synthetic twin of
     Flickr30K (1,400 pictures to learn from, 250 to search, seed 0; the dual tower reaches R@1
@@ -248,6 +255,7 @@ class CartConfig:
     rehearsal: float = 9.0
     captions: CaptionConfig | None = field(default_factory=CaptionConfig)
     teacher: TeacherConfig | None = None
+    known_share: float = 1.0
     search: SearchConfig = field(default_factory=SearchConfig)
     vocabulary: int = 2000
 

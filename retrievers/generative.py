@@ -113,9 +113,11 @@ class Generative:
         self._taught = Taught.of(embeddings, generated)
         return IndexStats({"encode": encode, "captions": captions, **seconds}, self._cart.bytes)
 
-    def _generated(self, items: Sequence[Item], embeddings: FloatArray) -> Generated | None:
+    def _generated(
+        self, items: Sequence[Item], embeddings: FloatArray, most: int | None = None
+    ) -> Generated | None:
         teacher = self._cart.config.teacher
-        return generated_for(items, embeddings, self._captioner, self._encoder, teacher)
+        return generated_for(items, embeddings, self._captioner, self._encoder, teacher, most)
 
     def _check_heard(self, generated: Generated | None) -> None:
         if self._captioner is None or generated is None or any(generated.texts):
@@ -172,14 +174,16 @@ class Generative:
             raise ValueError("fit the model before it learns what was added")
         clock = time.perf_counter()
         items = [self._items[one] for one in ids]
-        generated = self._generated(items, self._taught.vectors[rows])
-        captions = time.perf_counter() - clock
+        captions = self._cart.config.captions
+        most = captions.captions_per_item if captions else None
+        generated = self._generated(items, self._taught.vectors[rows], most)
+        heard = time.perf_counter() - clock
         if generated is None:
             return {}
         with self._bars.shown():
             seconds = self._cart.adapt(rows, generated)
         self._taught = self._taught.retold(rows, generated)
-        return {"captions": captions, **seconds}
+        return {"captions": heard, **seconds}
 
     def diagnose(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
         """Accuracy per identifier token, collision ceiling, codebook perplexity; and what its

@@ -27,11 +27,11 @@ class NeighbourCaptioner:
         owned: list[list[int]] = [[] for _ in range(len(self.train.embeddings))]
         for caption, row in enumerate(self.train.rows):
             owned[row].append(caption)
-        candidates = _unit(self.train.embeddings)
+        candidates = unit(self.train.embeddings)
         lenders = self.config.lenders(len(candidates))
         lent: list[list[str]] = []
         for chunk in np.array_split(embeddings, max(1, len(embeddings) // 1024)):
-            similar = _unit(chunk) @ candidates.T
+            similar = unit(chunk) @ candidates.T
             for item, row in zip(chunk, similar, strict=True):
                 nearest = np.argsort(-row, kind="stable")[:lenders]
                 lent.append(self._best(item, [c for n in nearest for c in owned[n]]))
@@ -40,12 +40,13 @@ class NeighbourCaptioner:
     def _best(self, item: FloatArray, candidates: list[int]) -> list[str]:
         vectors = self.train.caption_vectors
         if vectors is not None:
-            closeness = _unit(vectors[candidates]) @ item
+            closeness = unit(vectors[candidates]) @ item
             candidates = [candidates[i] for i in np.argsort(-closeness, kind="stable")]
         different = dict.fromkeys(self.train.captions[c] for c in candidates)
         return list(different)[: self.config.captions_per_item]
 
 
-def _unit(x: FloatArray) -> FloatArray:
-    unit: FloatArray = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    return unit
+def unit(x: FloatArray) -> FloatArray:
+    """Rows of x [n, dim] at length one; a row of zeros stays."""
+    scaled: FloatArray = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    return scaled

@@ -44,6 +44,10 @@ class Generated:
     source: str
     vectors: FloatArray | None = None
 
+    def best(self, most: int) -> Generated:
+        """At most so many of each item; the vectors are left behind."""
+        return Generated([said[:most] for said in self.texts], self.source)
+
     def flat(self) -> tuple[list[str], list[int]]:
         """Every text, and the row of its item."""
         texts = [text for said in self.texts for text in said]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cart.captions import Captioned, Generated, NeighbourCaptioner
+from cart.captions import Captioned, Generated, NeighbourCaptioner, OfferingCaptioner
 from cart.config import CaptionConfig
 from datasets.base import Item, Pairs
 from retrievers.base import Availability, FloatArray
@@ -15,7 +15,8 @@ SOURCE = Source("neighbours")
 
 
 class Neighbours:
-    """Lends an item what was said of the training items whose embeddings are nearest to its own.
+    """Lends an item what was said of the training items whose embeddings are nearest to its own,
+    or offers it what lies nearest to itself, as ``config.lending`` has it.
 
     It reads no media, so it serves every modality.
     """
@@ -25,10 +26,12 @@ class Neighbours:
 
     def __init__(self, config: CaptionConfig) -> None:
         self._config = config
-        self._lender: NeighbourCaptioner | None = None
+        self._lender: NeighbourCaptioner | OfferingCaptioner | None = None
 
     def fit(self, train: Pairs, captioned: Captioned) -> Mapping[str, float]:
-        self._lender = NeighbourCaptioner(captioned, self._config)
+        offered = self._config.lending == "offered" and captioned.caption_vectors is not None
+        lender = OfferingCaptioner if offered else NeighbourCaptioner
+        self._lender = lender(captioned, self._config)
         return {}
 
     def captions(self, items: Sequence[Item], embeddings: FloatArray) -> Generated:

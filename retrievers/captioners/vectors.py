@@ -18,14 +18,18 @@ def generated_for(
     captioner: Captioner | None,
     encoder: Encoder,
     teacher: TeacherConfig | None,
+    most: int | None = None,
 ) -> Generated | None:
-    """What a captioner says of items with ``embeddings`` [items, dim]; None where there is none.
+    """What a captioner says of items with ``embeddings`` [items, dim], at most so much of each;
+    None where there is no captioner.
 
     With a teacher the encoder, which made the embeddings, reads each distinct caption once.
     """
     if captioner is None:
         return None
     generated = captioner.captions(items, embeddings)
+    if most is not None:
+        generated = generated.best(most)
     if teacher is None:
         return generated
     texts, _ = generated.flat()

@@ -33,7 +33,7 @@ from cart.monitor import Monitor
 from cart.prefix_tree import PrefixTree
 from cart.rehearsal import Learned, sample
 from cart.search import Answer
-from cart.teacher import labels
+from cart.teacher import Teacher, labels
 from cart.tokenizer import adopted, encode, train_tokenizer, vocabulary_size
 from cart.training import Examples, Progress, train
 
@@ -79,6 +79,7 @@ class Cart:
         self._known: Examples | None = None
         self._learned: Learned | None = None
         self._embeddings: FloatArray | None = None
+        self._teacher: Teacher | None = None
         self._as_fitted: CartModel | None = None
         self._unexplained: float | None = None
         self._engine: Engine | None = None
@@ -117,6 +118,8 @@ class Cart:
             level_sizes(self.config.identifiers, unique),
         ).to(self.device)
         self._known = known
+        choosing = validation if len(validation.captions) else train_set
+        self._teacher = Teacher.of(self.config.teacher, choosing)
         validate: Validate | None = None
         if len(validation.captions):
             ids = identifiers(self._prefixes(validation.embeddings))
@@ -273,7 +276,7 @@ class Cart:
         """What was generated, as examples to learn; ``owners`` [texts] are rows of the gallery of
         embeddings [items, dim] and identifiers [items, length]."""
         texts, _ = generated.flat()
-        candidates = labels(generated, owners, embeddings, ids, self.config.teacher)
+        candidates = labels(self._teacher, generated, owners, embeddings, ids)
         return Examples(self._tokens(texts), candidates, np.full(len(texts), -1))
 
     def _of_rows(self, rows: IntArray, generated: Generated) -> Learned:

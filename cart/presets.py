@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cart.config import CartConfig, IdentifierConfig, ModelConfig, TrainConfig
+from cart.config import CaptionConfig, CartConfig, IdentifierConfig, ModelConfig, TrainConfig
 
 # Appendix C. The batch size is that of section 4.2, which does not say for which training it is.
 PAPER_IDENTIFIERS = IdentifierConfig(
@@ -52,4 +52,7 @@ PAPER = CartConfig(
     ),
     fit=PAPER_TRAINING,
     absorb=PAPER_TRAINING,
+    captions=CaptionConfig(lending="asked"),
+    teacher=None,
+    known_share=1.0,
 )

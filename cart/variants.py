@@ -23,12 +23,16 @@ _WHOLE = re.compile(r"-?[0-9]{1,15}")
 RANGES: Mapping[str, tuple[float, float]] = {
     "dropout": (0, 0.99),
     "even_ceiling": (0.01, 0.99),
+    "fairness": (0, 1),
+    "known_share": (0, 1),
     "label_smoothing": (0, 0.99),
     "neighbour_share": (0, 1),
+    "trust": (0, 1),
     "warmup": (0, 1),
     **dict.fromkeys(
         (
-            *("batch_size", "beam", "captions_per_item", "coarse_size", "cycles"),
+            *("batch_size", "beam", "candidates", "captions_per_item", "coarse_size"),
+            *("cycles",),
             *("codebook_sizes", "decoder_layers", "encoder_layers", "epochs", "feed_forward"),
             *("heads", "hidden", "latent_dim", "max_tokens", "patience", "validations"),
             *("vocabulary", "width"),

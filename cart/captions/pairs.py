@@ -36,17 +36,19 @@ class Generated:
 
     texts    of each item, the best first; an item may have none
     source   what made them, as ``neighbours`` or a hub id with its revision
+    seen     whether each text is of its item, and not of one like it
     vectors  [texts, dim] of ``flat``'s texts in the space of the items' embeddings, by the
              tower of texts beside them; None where nobody asked it
     """
 
     texts: Sequence[Sequence[str]]
     source: str
+    seen: bool = False
     vectors: FloatArray | None = None
 
     def best(self, most: int) -> Generated:
         """At most so many of each item; the vectors are left behind."""
-        return Generated([said[:most] for said in self.texts], self.source)
+        return Generated([said[:most] for said in self.texts], self.source, self.seen)
 
     def flat(self) -> tuple[list[str], list[int]]:
         """Every text, and the row of its item."""

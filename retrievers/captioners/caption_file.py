@@ -62,7 +62,7 @@ class CaptionFile:
     def captions(self, items: Sequence[Item], embeddings: FloatArray) -> Generated:
         self._asked |= dict.fromkeys(item.id for item in items)
         said = [list(self._said.get(item.id, ()))[: self._most] for item in items]
-        return Generated(said, self._source.name)
+        return Generated(said, self._source.name, seen=True)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class MediaModel:
         said = self._kept.find(dict.fromkeys(keys))
         missing = {key: item for key, item in zip(keys, items, strict=True) if key not in said}
         said |= self._say_anew(missing)
-        return Generated([said[key] for key in keys], self._source.name)
+        return Generated([said[key] for key in keys], self._source.name, seen=True)
 
     def _say_anew(self, missing: Mapping[bytes, Item]) -> dict[bytes, tuple[str, ...]]:
         bars, said = Bars(), dict[bytes, tuple[str, ...]]()

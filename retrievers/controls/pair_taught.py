@@ -24,8 +24,9 @@ from torch import Tensor
 
 from cart.captions import Captioned, Generated
 from cart.config import CartConfig, TrainConfig
+from cart.rehearsal import sample
 from cart.targets import Targets
-from cart.teacher import labels
+from cart.teacher import Teacher, labels
 from cart.tokenizer import encode, pad, train_tokenizer
 from cart.training import Examples, optimise
 from datasets.base import Item, Pairs
@@ -70,6 +71,7 @@ class SamePairs:
         self._tower: TextTower | None = None
         self._as_fitted: TextTower | None = None
         self._known: tuple[Examples, FloatArray] | None = None
+        self._teacher: Teacher | None = None
         self._gallery: KeptGallery[FloatArray] | None = None
         self._index = TorchExact(device)
 
@@ -119,7 +121,8 @@ class SamePairs:
         self._tower = copy.deepcopy(self._as_fitted)
         known, targets = self._known
         if generated is not None:
-            examples = known.joined(self._of_items(generated, vectors, len(targets)))
+            kept = sample(known, round(self._config.known_share * len(known.tokens)), self._seed)
+            examples = kept.joined(self._of_items(generated, vectors, len(targets)))
             self._train(examples, np.concatenate([targets, vectors]), self._config.absorb)
         seconds["train"] = time.perf_counter() - clock
         self._take(KeptGallery(ids, vectors))
@@ -179,6 +182,8 @@ class SamePairs:
         owners = np.array(train.rows, dtype=np.int64)
         known = Examples.sure(self._tokens(train.captions), owners[:, None], owners)
         self._known = known, train.embeddings
+        choosing = validation if len(validation.captions) else train
+        self._teacher = Teacher.of(self._config.teacher, choosing)
         if len(validation.captions) and generated is not None:
             spoken = self._of_items(generated, validation.embeddings, len(train.embeddings))
             known = known.joined(spoken)
@@ -218,7 +223,7 @@ class SamePairs:
         texts, rows = generated.flat()
         own = first + np.arange(len(vectors))[:, None]
         owners = np.array(rows, dtype=np.int64)
-        candidates = labels(generated, owners, vectors, own, self._config.teacher)
+        candidates = labels(self._teacher, generated, owners, vectors, own)
         return Examples(self._tokens(texts), candidates, np.full(len(texts), -1))
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from cart.captions import Captioned, Generated
 from cart.config import ModelConfig, TeacherConfig, TrainConfig
 from cart.loss import cart_loss
 from cart.model import CartModel
 from cart.targets import Candidates, Targets
-from cart.teacher import told_by_teacher
+from cart.teacher import Teacher, calibrated, labels
 
 IDENTIFIERS = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0], [1, 1, 0]], dtype=np.int64)
 
@@ -23,10 +24,14 @@ def unit(rows: int, dim: int, seed: int) -> np.ndarray:
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
+def said(vectors: np.ndarray, *, seen: bool = False) -> Generated:
+    return Generated([["a"] * len(vectors)], "test", seen, vectors)
+
+
 def test_weights_are_the_softmax_of_the_cosines_less_popularity() -> None:
     texts, items = unit(5, 8, 0), unit(4, 8, 1)
-    config = TeacherConfig(sharpness=7.0, candidates=4, fairness=0.5)
-    told = told_by_teacher(3 * texts, np.zeros(5, np.int64), 2 * items, IDENTIFIERS, config)
+    teacher = Teacher(TeacherConfig(candidates=4, fairness=0.5), sharpness=7.0)
+    told = teacher.labels(said(3 * texts), np.zeros(5, np.int64), 2 * items, IDENTIFIERS)
     powers = np.exp(7.0 * texts @ items.T)
     expected = powers / np.sqrt(powers.mean(axis=0))
     expected /= expected.sum(axis=1, keepdims=True)
@@ -35,16 +40,38 @@ def test_weights_are_the_softmax_of_the_cosines_less_popularity() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_only_the_best_items_are_candidates_and_the_owner_keeps_its_trust() -> None:
+def test_only_the_best_are_candidates_and_the_owner_is_trusted_where_it_was_seen() -> None:
     texts, items = unit(30, 8, 2), unit(4, 8, 3)
     owners = np.arange(30) % 4
-    config = TeacherConfig(candidates=2, fairness=0.0, trust=0.25)
-    told = told_by_teacher(texts, owners, items, IDENTIFIERS, config)
+    teacher = Teacher(TeacherConfig(candidates=2, fairness=0.0, trust=0.25), sharpness=5.0)
+    told = teacher.labels(said(texts, seen=True), owners, items, IDENTIFIERS)
     best = np.sort(np.argsort(-(texts @ items.T), axis=1)[:, :2], axis=1)
     assert (np.sort(told.rows[:, :2], axis=1) == best).all()
     assert (told.rows[:, 2] == owners).all()
     np.testing.assert_allclose(told.weights[:, 2], 0.25)
     np.testing.assert_allclose(told.weights.sum(axis=1), 1, rtol=1e-5)
+    assert teacher.labels(said(texts), owners, items, IDENTIFIERS).rows.shape == (30, 2)
+
+
+def test_without_a_teacher_or_vectors_the_owner_is_the_answer() -> None:
+    owners = np.array([2, 0])
+    mute = Generated([["a"], [], ["b"]], "test")
+    for teacher in (None, Teacher(TeacherConfig(), 3.0)):
+        told = labels(teacher, mute, owners, unit(4, 8, 0), IDENTIFIERS)
+        assert told.identifiers[told.rows[:, 0]].tolist() == IDENTIFIERS[owners].tolist()
+
+
+def test_the_sharpness_is_the_one_that_the_captions_were_drawn_with() -> None:
+    random = np.random.default_rng(5)
+    items, captions = unit(20, 6, 6), unit(2000, 6, 7)
+    powers = np.exp(9.0 * captions @ items.T)
+    chances = powers / powers.sum(axis=1, keepdims=True)
+    rows = [int(random.choice(20, p=chance / chance.sum())) for chance in chances]
+    pairs = Captioned(items, ["a"] * 2000, rows, captions)
+    assert calibrated(pairs) == pytest.approx(9.0, rel=0.1)
+    told = Teacher.of(TeacherConfig(sharpness=2.0), pairs)
+    assert told is not None and told.sharpness == pytest.approx(2 * calibrated(pairs))
+    assert Teacher.of(None, pairs) is None
 
 
 @settings(deadline=None)

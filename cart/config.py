@@ -245,8 +245,8 @@ class CartConfig:
 
     identifiers: IdentifierConfig = field(default_factory=IdentifierConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
-    fit: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=2, least_steps=200))
-    absorb: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=1, least_steps=500))
+    fit: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=1, least_steps=100))
+    absorb: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=1, least_steps=600))
     adapt: TrainConfig = field(
         default_factory=lambda: TrainConfig(epochs=2, least_steps=60, learning_rate=1e-3)
     )

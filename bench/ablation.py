@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench import options
 from bench.ablations import planning, terminal, wording
 from bench.ablations.evidence import evidence
 from bench.ablations.item_map import NoMap, cohesion, read
@@ -18,6 +19,7 @@ from bench.ablations.planning import Base
 from bench.ablations.runs import Drawn, Run, RunRow, RunStore
 from bench.ablations.tables import TABLES, ablation_of
 from bench.devices import UnusableDevice
+from bench.options import ALL_DONE, SOME_FAILED, USAGE, status_of
 from bench.plan import Planned
 from bench.report_run import write_ablations, write_report
 from bench.request import Request, make_plan, run_options
@@ -27,7 +29,6 @@ from bench.store import ResultStore
 from datasets.base import DatasetError
 from retrievers.registry import UnknownRetriever
 
-ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 DEPTHS = (1, 2)
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
@@ -208,23 +209,8 @@ def ablation(
             metavar="F",
         ),
     ] = 1.0,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            help="Your own data: CSV or JSONL with id, path, caption and, if wished, split.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
-    data_root: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="RETRIEVAL_DATA",
-            help="Folder that holds the real datasets, one folder each.",
-            exists=True,
-            file_okay=False,
-        ),
-    ] = None,
+    manifest: options.Manifest = None,
+    data_root: options.DataRoot = None,
     checkpoint: Annotated[
         str,
         typer.Option(
@@ -233,10 +219,8 @@ def ablation(
             metavar="NAME=VALUE,...",
         ),
     ] = "",
-    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.", metavar="N,N")] = "0",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is CUDA where it can be used.")
-    ] = "auto",
+    seeds: options.Seeds = "0",
+    device: options.Device = "auto",
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -244,34 +228,15 @@ def ablation(
             help="Say what would run, be reused or be skipped, and why; nothing is trained.",
         ),
     ] = False,
-    results: Annotated[
-        Path, typer.Option(help="Folder of the stored results.", file_okay=False)
-    ] = Path("results"),
-    cache: Annotated[
-        Path,
-        typer.Option(
-            envvar="RETRIEVAL_CACHE",
-            help="Folder for twins, trained towers and embeddings; may be deleted at any time.",
-            file_okay=False,
-        ),
-    ] = Path(".cache"),
-    threads: Annotated[
-        int | None,
-        typer.Option(help="Threads of each numerical library; default: as they decide.", min=1),
-    ] = None,
+    results: options.Results = Path("results"),
+    cache: options.Cache = Path(".cache"),
+    threads: options.Threads = None,
     jobs: Annotated[
         int | None,
         typer.Option(help="Datasets measured side by side, which share the cores.", min=1),
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            help="File of the HTML report; default: as python -m reports.", dir_okay=False
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Show the tables and the report's path alone.")
-    ] = False,
+    report: options.Report = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Run the paper's ablations and say whether their direction is found again.
 
@@ -283,15 +248,15 @@ def ablation(
     status: 0 all done, 1 some row failed, 2 the command line or the data cannot be used,
     130 interrupted.
     """
-    try:
+
+    def command() -> int:
         if show_list:
             out.print(terminal.choices())
-            return
+            return ALL_DONE
         if not dataset and manifest is None:
             raise UsageError("Say on what to run: --dataset flickr30k-mini, or --manifest.")
         wanted = asked(table, figure, everything, retriever, effort)
         request = Request(
-            everything=False,
             dataset=dataset,
             retriever=retriever,
             manifest=manifest,
@@ -301,28 +266,16 @@ def ablation(
             checkpoint=checkpoint,
             seeds=seeds,
             device=device,
-            precision="fp32",
-            depth="published",
-            untrained=False,
-            imported="",
-            annotations_only=False,
-            skip_bad=False,
-            gallery="",
-            distractors=None,
-            workers=None,
             threads=threads,
             jobs=jobs,
             quiet=quiet,
             report=report,
         )
-        status = execute(wanted, request, dry_run=dry_run)
-    except (UsageError, UnusableDevice, UnknownRetriever, DatasetError, NoMap) as problem:
-        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
-        status = USAGE
-    except KeyboardInterrupt:
-        err.print("Interrupted. What was finished is stored; the same command continues.")
-        status = INTERRUPTED
-    raise typer.Exit(status)
+        return execute(wanted, request, dry_run=dry_run)
+
+    raise typer.Exit(
+        status_of(command, (UsageError, UnusableDevice, UnknownRetriever, DatasetError, NoMap), err)
+    )
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import controls_table, listing, terminal
+from bench import controls_table, listing, options, terminal
 from bench.controls import blocks
 from bench.devices import UnusableDevice
 from bench.left_out import grouped
+from bench.options import ALL_DONE, SOME_FAILED, USAGE, status_of
 from bench.plan import Planned
 from bench.report_run import write_report
 from bench.request import Request, make_plan, restrictions, run_options
@@ -21,10 +22,7 @@ from bench.selection import UsageError, split_names
 from bench.store import ResultStore
 from bench.summary import rows_of
 from datasets.base import DatasetError
-from retrievers.base import Precision
 from retrievers.registry import UnknownRetriever
-
-ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 out = Console()
@@ -103,13 +101,7 @@ def accuracy(
             "known of those.",
         ),
     ] = False,
-    dataset: Annotated[
-        str,
-        typer.Option(
-            help="Datasets, separated by commas; a protocol's variant after a colon, as mscoco:1k.",
-            metavar="NAME,NAME",
-        ),
-    ] = "",
+    dataset: options.Datasets = "",
     retriever: Annotated[
         str,
         typer.Option(
@@ -119,23 +111,8 @@ def accuracy(
             metavar="NAME,NAME",
         ),
     ] = "",
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            help="Your own data: CSV or JSONL with id, path, caption and, if wished, split.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
-    data_root: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="RETRIEVAL_DATA",
-            help="Folder that holds the real datasets, one folder each.",
-            exists=True,
-            file_okay=False,
-        ),
-    ] = None,
+    manifest: options.Manifest = None,
+    data_root: options.DataRoot = None,
     checkpoint: Annotated[
         str,
         typer.Option(
@@ -160,13 +137,9 @@ def accuracy(
             help="Look for no media file: enough for imported results, and for them alone.",
         ),
     ] = False,
-    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.", metavar="N,N")] = "0",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is CUDA where it can be used.")
-    ] = "auto",
-    precision: Annotated[
-        Precision, typer.Option(help="The numbers that pretrained networks compute in.")
-    ] = "fp32",
+    seeds: options.Seeds = "0",
+    device: options.Device = "auto",
+    precision: options.Precision = "fp32",
     depth: Annotated[
         str,
         typer.Option(
@@ -218,32 +191,11 @@ def accuracy(
             "synthetic twins and their further items drawn; nothing is trained.",
         ),
     ] = False,
-    skip_bad: Annotated[
-        bool,
-        typer.Option(
-            "--skip-bad",
-            help="Leave out media that cannot be read, under a renamed protocol, instead of "
-            "ending.",
-        ),
-    ] = False,
-    results: Annotated[
-        Path, typer.Option(help="Folder of the stored results.", file_okay=False)
-    ] = Path("results"),
-    cache: Annotated[
-        Path,
-        typer.Option(
-            envvar="RETRIEVAL_CACHE",
-            help="Folder for twins, trained towers and embeddings; may be deleted at any time.",
-            file_okay=False,
-        ),
-    ] = Path(".cache"),
-    workers: Annotated[
-        int | None, typer.Option(help="Workers that decode media; default: one a core.", min=1)
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(help="Threads of each numerical library; default: as they decide.", min=1),
-    ] = None,
+    skip_bad: options.SkipBad = False,
+    results: options.Results = Path("results"),
+    cache: options.Cache = Path(".cache"),
+    workers: options.Workers = None,
+    threads: options.Threads = None,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -252,15 +204,8 @@ def accuracy(
             min=1,
         ),
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            help="File of the HTML report; default: as python -m reports.", dir_okay=False
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Show the table and the report's path alone.")
-    ] = False,
+    report: options.Report = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Measure Recall@1/5/10 and MRR@10, with 95 % intervals, and write a report.
 
@@ -270,11 +215,12 @@ def accuracy(
     dataset failed, 2 the command
     line or the data cannot be used, 130 interrupted.
     """
-    try:
+
+    def command() -> int:
         if show_list:
             names = split_names(retriever)
             out.print(listing.facts(names, cache) if names else listing.choices(data_root, cache))
-            return
+            return ALL_DONE
         if not (everything or dataset or retriever or manifest or imported):
             raise UsageError(
                 "Say what to run: --all, or --dataset, --retriever, --manifest or --imported; "
@@ -306,14 +252,11 @@ def accuracy(
             quiet=quiet,
             report=report,
         )
-        status = execute(request, dry_run=dry_run)
-    except (UsageError, UnusableDevice, UnknownRetriever, DatasetError) as problem:
-        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
-        status = USAGE
-    except KeyboardInterrupt:
-        err.print("Interrupted. What was finished is stored; the same command continues.")
-        status = INTERRUPTED
-    raise typer.Exit(status)
+        return execute(request, dry_run=dry_run)
+
+    raise typer.Exit(
+        status_of(command, (UsageError, UnusableDevice, UnknownRetriever, DatasetError), err)
+    )
 
 
 if __name__ == "__main__":

@@ -8,20 +8,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench import options
 from bench.devices import UnusableDevice
 from bench.growth import terminal
 from bench.growth.results import LivingStore
 from bench.growth.running import Running, asked, run
 from bench.growth.summary import rows
+from bench.options import ALL_DONE, SOME_FAILED, USAGE, status_of
 from bench.report_run import write_report
 from bench.request import Request, make_plan, restrictions
 from bench.selection import UsageError
 from bench.store import ResultStore
 from datasets.base import DatasetError
-from retrievers.base import Precision
 from retrievers.registry import UnknownRetriever
-
-ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 out = Console()
@@ -54,13 +53,7 @@ def execute(request: Request, running: Running, *, dry_run: bool) -> int:
 
 @app.command()
 def living(
-    dataset: Annotated[
-        str,
-        typer.Option(
-            help="Datasets, separated by commas; a protocol's variant after a colon, as mscoco:1k.",
-            metavar="NAME,NAME",
-        ),
-    ] = "",
+    dataset: options.Datasets = "",
     retriever: Annotated[
         str,
         typer.Option(
@@ -69,23 +62,8 @@ def living(
             metavar="NAME,NAME",
         ),
     ] = "cart,tiny-dual",
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            help="Your own data: CSV or JSONL with id, path, caption and, if wished, split.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
-    data_root: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="RETRIEVAL_DATA",
-            help="Folder that holds the real datasets, one folder each.",
-            exists=True,
-            file_okay=False,
-        ),
-    ] = None,
+    manifest: options.Manifest = None,
+    data_root: options.DataRoot = None,
     share: Annotated[
         float, typer.Option(help="Share of the gallery that comes later.", min=0.0, max=1.0)
     ] = 0.1,
@@ -101,50 +79,18 @@ def living(
             help="Seeds, separated by commas; each draws other items to come later.", metavar="N,N"
         ),
     ] = "0",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is CUDA where it can be used.")
-    ] = "auto",
-    precision: Annotated[
-        Precision, typer.Option(help="The numbers that pretrained networks compute in.")
-    ] = "fp32",
+    device: options.Device = "auto",
+    precision: options.Precision = "fp32",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run, be reused or left out, and why.")
     ] = False,
-    skip_bad: Annotated[
-        bool,
-        typer.Option(
-            "--skip-bad",
-            help="Leave out media that cannot be read, under a renamed protocol, instead of "
-            "ending.",
-        ),
-    ] = False,
-    results: Annotated[
-        Path, typer.Option(help="Folder of the stored results.", file_okay=False)
-    ] = Path("results"),
-    cache: Annotated[
-        Path,
-        typer.Option(
-            envvar="RETRIEVAL_CACHE",
-            help="Folder for twins, trained towers and embeddings; may be deleted at any time.",
-            file_okay=False,
-        ),
-    ] = Path(".cache"),
-    workers: Annotated[
-        int | None, typer.Option(help="Workers that decode media; default: one a core.", min=1)
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(help="Threads of each numerical library; default: as they decide.", min=1),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            help="File of the HTML report; default: as python -m reports.", dir_okay=False
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Show the tables and the report's path alone.")
-    ] = False,
+    skip_bad: options.SkipBad = False,
+    results: options.Results = Path("results"),
+    cache: options.Cache = Path(".cache"),
+    workers: options.Workers = None,
+    threads: options.Threads = None,
+    report: options.Report = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Hold out a share of the gallery, index the rest, add the share, and see what is found.
 
@@ -154,13 +100,13 @@ def living(
     Every result is stored as it is finished and reused by the next run. Exit status: 0 all done,
     1 something failed, 2 the command line or the data cannot be used, 130 interrupted.
     """
-    try:
+
+    def command() -> int:
         if not (dataset or manifest):
             raise UsageError("Say what to run on: --dataset or --manifest; --help all options.")
         if not 0 < share < 1:
             raise UsageError(f"--share {share:g}: give a share between 0 and 1, e.g. 0.1.")
         request = Request(
-            everything=False,
             dataset=dataset,
             retriever=retriever,
             manifest=manifest,
@@ -171,10 +117,6 @@ def living(
             seeds=seeds,
             device=device,
             precision=precision,
-            depth="published",
-            untrained=False,
-            imported="",
-            annotations_only=False,
             skip_bad=skip_bad,
             workers=workers,
             threads=threads,
@@ -182,14 +124,11 @@ def living(
             quiet=quiet,
             report=report,
         )
-        status = execute(request, Running(results, share, threads, quiet), dry_run=dry_run)
-    except (UsageError, UnusableDevice, UnknownRetriever, DatasetError) as problem:
-        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
-        status = USAGE
-    except KeyboardInterrupt:
-        err.print("Interrupted. What was finished is stored; the same command continues.")
-        status = INTERRUPTED
-    raise typer.Exit(status)
+        return execute(request, Running(results, share, threads, quiet), dry_run=dry_run)
+
+    raise typer.Exit(
+        status_of(command, (UsageError, UnusableDevice, UnknownRetriever, DatasetError), err)
+    )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,6 @@ from retrievers.untrained import MARK as UNTRAINED
 class Request:
     """The command line, parsed but not yet checked against what is there."""
 
-    everything: bool
     dataset: str
     retriever: str
     manifest: Path | None
@@ -46,17 +45,18 @@ class Request:
     checkpoint: str
     seeds: str
     device: str
-    precision: Precision
-    depth: str
-    untrained: bool
-    imported: str
-    annotations_only: bool
-    skip_bad: bool
-    workers: int | None
-    threads: int | None
-    jobs: int | None
-    quiet: bool
-    report: Path | None
+    everything: bool = False
+    precision: Precision = "fp32"
+    depth: str = "published"
+    untrained: bool = False
+    imported: str = ""
+    annotations_only: bool = False
+    skip_bad: bool = False
+    workers: int | None = None
+    threads: int | None = None
+    jobs: int | None = None
+    quiet: bool = False
+    report: Path | None = None
     gallery: str = ""
     distractors: Path | None = None
     train_processes: int = 1

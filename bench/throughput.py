@@ -11,7 +11,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from bench import options
 from bench.devices import UnusableDevice
+from bench.options import ALL_DONE, SOME_FAILED, USAGE, status_of
 from bench.report_run import write_report
 from bench.selection import UsageError
 from bench.speed import terminal
@@ -24,8 +26,6 @@ from bench.speed.runner import Outcome, run
 from bench.speed.store import Busy, LeftOutRow, SpeedStore
 from bench.speed.wording import clock
 from retrievers.serving.rows import ROWS, UnknownRow
-
-ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 out = Console()
@@ -160,9 +160,7 @@ def throughput(
             metavar="KIND,KIND",
         ),
     ] = "auto",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is CUDA where it can be used.")
-    ] = "auto",
+    device: options.Device = "auto",
     threads: Annotated[
         int | None,
         typer.Option(help="Threads of each numerical library; default: one a core.", min=1),
@@ -202,27 +200,10 @@ def throughput(
             "and what is left out and why; nothing is built.",
         ),
     ] = False,
-    results: Annotated[
-        Path, typer.Option(help="Folder of the stored results.", file_okay=False)
-    ] = Path("results"),
-    cache: Annotated[
-        Path,
-        typer.Option(
-            envvar="RETRIEVAL_CACHE",
-            help="Folder for drawn candidates, identifiers and indexes; may be deleted at any "
-            "time.",
-            file_okay=False,
-        ),
-    ] = Path(".cache"),
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            help="File of the HTML report; default: as python -m reports.", dir_okay=False
-        ),
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", help="Show the tables and the report's path alone.")
-    ] = False,
+    results: options.Results = Path("results"),
+    cache: options.Cache = Path(".cache"),
+    report: options.Report = None,
+    quiet: options.Quiet = False,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -242,12 +223,13 @@ def throughput(
     1 some row failed, 2 the command line cannot be used or every row was left out,
     130 interrupted.
     """
-    try:
+
+    def command() -> int:
         if show_list:
             names = {asked.row.name for asked in parse_rows(retriever)} if retriever else None
             shown = [row for row in ROWS if names is None or row.name in names]
             out.print(terminal.rows(shown))
-            return
+            return ALL_DONE
         sweep = checked(
             retriever=retriever,
             scenario=scenario,
@@ -262,16 +244,11 @@ def throughput(
             latency_ms=latency_ms,
             cache=cache,
         )
-        status = execute(
+        return execute(
             sweep, results=results, report=report, dry_run=dry_run, as_json=as_json, quiet=quiet
         )
-    except (UsageError, UnusableDevice, UnknownRow, Busy) as problem:
-        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
-        status = USAGE
-    except KeyboardInterrupt:
-        err.print("Interrupted. What was finished is stored; the same command continues.")
-        status = INTERRUPTED
-    raise typer.Exit(status)
+
+    raise typer.Exit(status_of(command, (UsageError, UnusableDevice, UnknownRow, Busy), err))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""The options that several commands share, and how all of them end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from retrievers.base import Precision as _Precision
+
+ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+Datasets = Annotated[
+    str,
+    typer.Option(
+        help="Datasets, separated by commas; a protocol's variant after a colon, as mscoco:1k.",
+        metavar="NAME,NAME",
+    ),
+]
+Manifest = Annotated[
+    Path | None,
+    typer.Option(
+        help="Your own data: CSV or JSONL with id, path, caption and, if wished, split.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="RETRIEVAL_DATA",
+        help="Folder that holds the real datasets, one folder each.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.", metavar="N,N")]
+Device = Annotated[
+    str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is CUDA where it can be used.")
+]
+Precision = Annotated[
+    _Precision, typer.Option(help="The numbers that pretrained networks compute in.")
+]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad",
+        help="Leave out media that cannot be read, under a renamed protocol, instead of ending.",
+    ),
+]
+Results = Annotated[Path, typer.Option(help="Folder of the stored results.", file_okay=False)]
+Cache = Annotated[
+    Path,
+    typer.Option(
+        envvar="RETRIEVAL_CACHE",
+        help="Folder for twins, trained towers, embeddings and all else that can be made again; "
+        "may be deleted at any time.",
+        file_okay=False,
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Workers that decode media; default: one a core.", min=1)
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(help="Threads of each numerical library; default: as they decide.", min=1),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(help="File of the HTML report; default: as python -m reports.", dir_okay=False),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", help="Show the tables and the report's path alone.")
+]
+
+
+def status_of(run: Callable[[], int], problems: tuple[type[Exception], ...], err: Console) -> int:
+    """The exit status of a command: what ``run`` gives, or 2 for one of the ``problems``, of which
+    the sentence is told, and 130 for an interruption."""
+    try:
+        return run()
+    except problems as problem:
+        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        return USAGE
+    except KeyboardInterrupt:
+        err.print("Interrupted. What was finished is stored; the same command continues.")
+        return INTERRUPTED

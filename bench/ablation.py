@@ -197,7 +197,7 @@ def ablation(
         str,
         typer.Option(
             help="The base that the rows change: cart, a variant of it in quotes, or another "
-            "size, as retrievers.generative:CART_512.",
+            "size, as retrievers.cart:CART_512.",
             metavar="NAME",
         ),
     ] = "cart",

@@ -50,7 +50,7 @@ ENTRIES = (
     ),
     Entry(
         name="cart",
-        target="retrievers.generative:CartAdapter",
+        target="retrievers.cart:CartAdapter",
         paradigm="generative",
         modalities=get_args(Modality),
         summary="generates the identifier of the item from the query (CART, ACL 2025)",

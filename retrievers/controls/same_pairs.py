@@ -13,8 +13,8 @@ from retrievers import item_embeddings
 from retrievers.base import Availability, Retriever, RetrieverSpec, Settings
 from retrievers.captioners import choice
 from retrievers.captioners.neighbours import NeighboursAdapter
+from retrievers.cart import TINY, CartAdapter
 from retrievers.controls.pair_taught import SamePairs
-from retrievers.generative import TINY, CartAdapter
 
 # What of CART's settings has no meaning where no identifier is written.
 UNUSED = ("identifiers", "search", "adapt", "rehearsal")

@@ -18,7 +18,7 @@ from cart.prefix_tree import PrefixTree
 from cart.tokenizer import encode, pad
 from datasets.candidates import CandidateSet, query_texts
 from retrievers.base import Cost, FloatArray, IntArray, Ranking, check_depth
-from retrievers.generative import CART_256, CART_512
+from retrievers.cart import CART_256, CART_512
 from retrievers.serving.contract import Answered, Built, Needs, Place, Say
 from retrievers.serving.drawn_identifiers import Given, Recipe, give_identifiers
 from retrievers.serving.numbers import computed

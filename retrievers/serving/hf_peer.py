@@ -21,7 +21,7 @@ from cart.engine.dense import Dense, dense, held_bytes
 from cart.tokenizer import encode, pad
 from datasets.candidates import CandidateSet
 from retrievers.base import Cost, Ranking, check_depth, unfilled
-from retrievers.generative import CART_512
+from retrievers.cart import CART_512
 from retrievers.serving.allowed_tokens import PAD, AllowedTokens
 from retrievers.serving.contract import Answered, Built, Needs, Place, Say
 from retrievers.serving.drawn_identifiers import Recipe, give_identifiers

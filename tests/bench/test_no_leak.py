@@ -21,7 +21,8 @@ from cart.config import CartConfig
 from datasets.base import Dataset, DatasetError, Item, Pairs, Query
 from retrievers.base import GalleryCaptions, IndexStats, Ranking, RetrieverSpec
 from retrievers.captioners.caption_file import CaptionFileAdapter
-from retrievers.generative import TINY, Generative
+from retrievers.cart import TINY
+from retrievers.generative import Generative
 from tests.retrievers.colours import ColourEncoder, captions_of
 from tests.retrievers.colours import items as colours
 

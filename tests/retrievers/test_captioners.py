@@ -21,7 +21,7 @@ from retrievers.captioners.kept_captions import KeptCaptions
 from retrievers.captioners.media_model import MODALITIES
 from retrievers.captioners.neighbours import Neighbours
 from retrievers.captioners.seeded_draw import SeededDraw
-from retrievers.generative import CartAdapter
+from retrievers.cart import CartAdapter
 from retrievers.weights.report import CheckpointError
 from tests.retrievers.tiny_captioners import KINDS, WORDS, written
 

@@ -16,7 +16,8 @@ from cart.tokenizer import encode
 from datasets.base import Pairs
 from retrievers.base import Diagnosable, RetrieverSpec, Settings, Updatable
 from retrievers.captioners.neighbours import Neighbours
-from retrievers.generative import CartAdapter, Generative
+from retrievers.cart import CartAdapter
+from retrievers.generative import Generative
 from tests.retrievers.colours import ColourEncoder, captions_of, items
 
 CONFIG = CartConfig(

@@ -17,9 +17,9 @@ from retrievers.base import (
     Settings,
     WeightsAbsent,
 )
+from retrievers.cart import CartAdapter
 from retrievers.dual_tower import DualTower
 from retrievers.entry import Entry
-from retrievers.generative import CartAdapter
 from retrievers.grace.adapters import STRUCTURED
 from retrievers.indexes import TorchExact
 from tests.retrievers.colours import ColourEncoder, captions_of, items

@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from retrievers.base import Settings, WeightsAbsent
-from retrievers.generative import CartAdapter
+from retrievers.cart import CartAdapter
 from retrievers.query_tokenizer import availability, fingerprint, open_tokenizer
 from retrievers.weights.report import CheckpointError
 

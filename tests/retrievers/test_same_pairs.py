@@ -17,11 +17,11 @@ from cart.targets import Targets
 from retrievers import registry
 from retrievers.base import RetrieverSpec, Settings, Updatable
 from retrievers.captioners.neighbours import Neighbours
+from retrievers.cart import CartAdapter
 from retrievers.controls import pair_taught
 from retrievers.controls.pair_taught import SamePairs
 from retrievers.controls.same_pairs import ADAPTER
 from retrievers.controls.text_tower import TextTower, contrastive
-from retrievers.generative import CartAdapter
 from tests.retrievers.colours import ColourEncoder, captions_of, items
 
 CONFIG = CartConfig(

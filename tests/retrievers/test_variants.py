@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cart.config import CartConfig
 from retrievers import registry, variants
 from retrievers.base import Variable
-from retrievers.generative import CART_256, CartAdapter
+from retrievers.cart import CART_256, CartAdapter
 from retrievers.variants import BadVariantName
 
 FIELDS = st.from_regex(r"[a-z]{1,8}(\.[a-z_]{1,8})?", fullmatch=True)
@@ -76,7 +76,7 @@ def test_the_adapter_of_a_variant_has_its_settings() -> None:
 
 
 def test_a_retriever_named_in_full_has_variants_too() -> None:
-    found = registry.adapter("retrievers.generative:CART_256[model.decoder_layers=5]")
+    found = registry.adapter("retrievers.cart:CART_256[model.decoder_layers=5]")
     assert isinstance(found, CartAdapter)
     assert found.name == "cart-256[model.decoder_layers=5]"
     assert found.config.model.width == CART_256.config.model.width

@@ -43,7 +43,8 @@ class IdentifierConfig:
                     ``even_ceiling`` of so many would have a code prefix to itself, were they
                     spread evenly
     assignment      of items that come together: to their nearest codes, or spread over the last
-                    codebook by Sinkhorn and Knopp where they collide
+                    codebook by Sinkhorn and Knopp where they collide; schemes whose last code is
+                    no entry of a codebook know the nearest alone
     codebook_start  of the RQ-VAE's entries: centres of its residuals, or drawn
     revive          move entries that no item uses while the RQ-VAE learns
     decay           of the learning rate after ``warmup_epochs``, in which it rises from
@@ -70,12 +71,6 @@ class IdentifierConfig:
     decay: Decay = "none"
 
     def __post_init__(self) -> None:
-        if self.assignment == "sinkhorn" and not self._has_last_codebook:
-            raise ValueError(
-                f"assignment sinkhorn spreads items over a last codebook, and {self.scheme} with "
-                f"codebook_sizes {self.codebook_sizes} has none: take the scheme coarse-fine or "
-                "rq-vae, with at least one codebook"
-            )
         if min(self.coarse_size, *self.codebook_sizes, 1) < 1:
             raise ValueError("codes of no size: coarse_size and codebook_sizes count from 1")
         if not 0 < self.even_ceiling < 1:
@@ -95,10 +90,6 @@ class IdentifierConfig:
         return self.scheme == "hierarchical-kmeans" or (
             self.scheme == "coarse-fine" and not self.codebook_sizes
         )
-
-    @property
-    def _has_last_codebook(self) -> bool:
-        return self.scheme in ("coarse-fine", "rq-vae") and not self.is_tree
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from cart.config import Assignment
-from cart.identifiers.quantizers import FloatArray, IntArray, Quantizers
+from cart.identifiers.quantizers import FloatArray, IntArray, LastCodebook, Quantizers
 from cart.identifiers.sinkhorn import spread
 
 
@@ -17,9 +17,10 @@ def assign_together(
     """Code prefixes [n, positions] of items [n, dim] that are given theirs at the same time.
 
     An item that joins later takes its nearest codes, ``quantizers.codes``, whatever the assignment
-    of those there. Raises ValueError where ``assignment`` is not for these quantizers.
+    of those there. Without a last codebook there is nothing to spread over, and it is the nearest
+    too.
     """
-    if assignment == "sinkhorn":
+    if assignment == "sinkhorn" and isinstance(quantizers, LastCodebook):
         return spread(quantizers, embeddings)
     return quantizers.codes(embeddings)
 

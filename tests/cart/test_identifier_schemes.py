@@ -218,8 +218,6 @@ def test_sizes_are_doubled_for_the_items_that_are_expected() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"scheme": "random", "assignment": "sinkhorn"}, "last codebook"),
-        ({"codebook_sizes": (), "assignment": "sinkhorn"}, "last codebook"),
         ({"codebook_sizes": (8, 0)}, "count from 1"),
         ({"coarse_size": 0}, "count from 1"),
         ({"even_ceiling": 1.0}, "between 0 and 1"),

@@ -109,3 +109,5 @@ def test_a_tree_has_no_last_codebook() -> None:
     )
     with pytest.raises(ValueError, match="last codebook"):
         spread(tree, blobs(0, 40))
+    together = assign_together(tree, blobs(1, 40), "sinkhorn")
+    np.testing.assert_array_equal(together, tree.codes(blobs(1, 40)))

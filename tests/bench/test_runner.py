@@ -291,7 +291,7 @@ def test_what_a_dead_cell_started_ends_with_it(
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--retriever", "cartt"], "Did you mean cart?"),
+        (["--retriever", "cartt"], "Did you mean cart or"),
         (["--retriever", "tests.bench.toy:LEXICAX"], "LEXICAX"),
         (["--dataset", "flickr30k-minj"], "Did you mean flickr30k-mini"),
         (["--dataset", "mscoco:2k"], "no variant '2k'. Variants: mscoco:"),

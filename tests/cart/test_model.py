@@ -13,10 +13,16 @@ from cart.config import CoarseGate, ModelConfig, TrainConfig
 from cart.fusion import Fusion, Memory
 from cart.loss import bidirectional_kl, cart_loss
 from cart.model import CartModel
+from cart.targets import Targets
 
 CONFIG = ModelConfig(
     width=8, heads=2, feed_forward=16, encoder_layers=3, decoder_layers=2, dropout=0.0
 )
+
+
+def sure(wanted: torch.Tensor) -> Targets:
+    """One identifier a query, wanted [batch, length]."""
+    return Targets(wanted[:, None], torch.ones(len(wanted), 1))
 
 
 def attention(fusion: Fusion, y: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
@@ -90,7 +96,7 @@ def test_without_dropout_the_loss_is_the_negative_log_likelihood_of_equation_6()
     )
     for consistency in ("off", "decoder", "model"):
         config = TrainConfig(consistency=consistency)  # type: ignore[arg-type]
-        torch.testing.assert_close(cart_loss(model, ids, mask, wanted, config), expected)
+        torch.testing.assert_close(cart_loss(model, ids, mask, sure(wanted), config), expected)
 
 
 @pytest.mark.parametrize("consistency", ["decoder", "model"])
@@ -101,7 +107,7 @@ def test_with_dropout_the_consistency_loss_adds_to_it(consistency: str) -> None:
     for weight in (0.0, 1.0):
         torch.manual_seed(1)
         config = TrainConfig(consistency=consistency, consistency_weight=weight)  # type: ignore[arg-type]
-        losses.append(float(cart_loss(model, ids, mask, wanted, config)))
+        losses.append(float(cart_loss(model, ids, mask, sure(wanted), config)))
     assert losses[1] > losses[0]
 
 

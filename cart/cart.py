@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ from cart.identifiers import (
 from cart.model import CartModel
 from cart.monitor import Monitor
 from cart.prefix_tree import PrefixTree
-from cart.rehearsal import Learned, sample
+from cart.rehearsal import Learned, drawn, sample
 from cart.search import Answer
 from cart.teacher import Teacher, labels
 from cart.tokenizer import adopted, encode, train_tokenizer, vocabulary_size
@@ -79,6 +79,7 @@ class Cart:
         self._known: Examples | None = None
         self._learned: Learned | None = None
         self._embeddings: FloatArray | None = None
+        self._seen = False
         self._teacher: Teacher | None = None
         self._as_fitted: CartModel | None = None
         self._unexplained: float | None = None
@@ -160,10 +161,9 @@ class Cart:
         self._learned, self._embeddings = None, embeddings
         if generated is not None:
             self._learned = self._of_rows(np.arange(len(gallery)), generated)
-            known = sample(
-                self._known, round(self.config.known_share * len(self._known.tokens)), self.seed
-            )
-            self._train(known.joined(self._learned.pairs), self.config.absorb, None, "absorb")
+            self._seen = generated.seen
+            examples = self._share_of_known().joined(self._learned.pairs)
+            self._train(examples, self.config.absorb, None, "absorb")
             seconds["train"] = self.progress["absorb"].seconds
         return seconds
 
@@ -192,8 +192,9 @@ class Cart:
         """Learn gallery rows that were added from what was ``generated`` of each; seconds by phase.
 
         A short training on these pairs beside ``config.rehearsal`` old ones for each, drawn from
-        the training pairs and from what taught the rest of the gallery. Identifiers and prefix
-        tree stay as they are. Raises ValueError where a row is not in the gallery, and when
+        ``config.known_share`` of the training pairs and from what taught the rest of the gallery.
+        A teacher labels the latter anew: they may mean what was added. Identifiers and prefix tree
+        stay as they are. Raises ValueError where a row is not in the gallery, and when
         nothing was fitted here, as ``absorb`` does.
         """
         if self._known is None or self.gallery is None:
@@ -205,8 +206,7 @@ class Cart:
         new = self._of_rows(np.array(rows, dtype=np.int64), generated)
         if not len(new.rows):
             return {}
-        old = self._known.joined(self._learned.pairs) if self._learned else self._known
-        rehearsed = sample(old, round(self.config.rehearsal * len(new.rows)), self.seed)
+        rehearsed = self._rehearsed(round(self.config.rehearsal * len(new.rows)))
         self._train(new.pairs.joined(rehearsed), self.config.adapt, None, "adapt")
         self._learned = self._learned.with_more(new) if self._learned else new
         return {"train": self.progress["adapt"].seconds}
@@ -284,7 +284,32 @@ class Cart:
         assert self.gallery is not None and self._embeddings is not None
         owners = rows[generated.flat()[1]]
         examples = self._of_gallery(generated, owners, self._embeddings, self.gallery)
-        return Learned(examples, owners)
+        vectors = None if self._teacher is None else generated.vectors
+        return Learned(examples, owners, vectors)
+
+    def _rehearsed(self, most: int) -> Examples:
+        """At most so many of the pairs that were learned, as the gallery is now."""
+        assert self._known is not None
+        known = self._share_of_known()
+        if self._learned is None:
+            return sample(known, most, self.seed)
+        share = len(known.tokens) / max(1, len(known.tokens) + len(self._learned.rows))
+        places = drawn(len(self._learned.rows), most - round(share * most), self.seed)
+        old = self._learned.taken(places)
+        pairs = old.pairs
+        if self._teacher is not None and old.vectors is not None:
+            assert self._embeddings is not None and self.gallery is not None
+            again = Generated((), "rehearsed", self._seen, old.vectors)
+            told = self._teacher.labels(again, old.rows, self._embeddings, self.gallery)
+            pairs = replace(pairs, candidates=told)
+        return sample(known, round(share * most), self.seed).joined(pairs)
+
+    def _share_of_known(self) -> Examples:
+        assert self._known is not None
+        share = self.config.known_share
+        if share == 1:
+            return self._known
+        return sample(self._known, round(share * len(self._known.tokens)), self.seed)
 
     def _take(self, model: CartModel, gallery: IntArray) -> None:
         sizes = level_sizes(self.config.identifiers, int(gallery[:, -1].max()) + 1)

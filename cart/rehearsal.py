@@ -8,37 +8,54 @@ Connection Science 7, 1995).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from cart.training import Examples
 
+FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Learned:
-    """Pairs that taught a gallery, and the gallery row of each [pairs]."""
+    """Pairs that taught a gallery, and the gallery row of each [pairs].
+
+    vectors  [pairs, dim] of the queries, by which a teacher can label them again when there is
+             more that they may mean; None where there is no teacher
+    """
 
     pairs: Examples
     rows: IntArray
+    vectors: FloatArray | None = None
 
     def with_more(self, other: Learned) -> Learned:
         """Those of ``other`` behind these."""
-        return Learned(self.pairs.joined(other.pairs), np.concatenate([self.rows, other.rows]))
+        vectors = None
+        if self.vectors is not None and other.vectors is not None:
+            vectors = np.concatenate([self.vectors, other.vectors])
+        rows = np.concatenate([self.rows, other.rows])
+        return Learned(self.pairs.joined(other.pairs), rows, vectors)
+
+    def taken(self, places: IntArray) -> Learned:
+        """Those at ``places``, in their order."""
+        vectors = None if self.vectors is None else self.vectors[places]
+        return Learned(self.pairs.taken(places), self.rows[places], vectors)
 
     def without(self, rows: Sequence[int]) -> Learned:
         """When gallery rows are taken out: their pairs go, and the rows behind them move up."""
         gone = np.unique(np.array(rows, dtype=np.int64))
-        kept = np.flatnonzero(~np.isin(self.rows, gone))
-        moved = self.rows[kept]
-        return Learned(self.pairs.taken(kept), moved - np.searchsorted(gone, moved))
+        kept = self.taken(np.flatnonzero(~np.isin(self.rows, gone)))
+        return replace(kept, rows=kept.rows - np.searchsorted(gone, kept.rows))
 
 
 def sample(examples: Examples, most: int, seed: int) -> Examples:
     """At most so many of the pairs, drawn without replacement."""
-    random = np.random.default_rng([seed, 0xAD])
-    places = random.permutation(len(examples.tokens))[:most]
-    return examples.taken(places)
+    return examples.taken(drawn(len(examples.tokens), most, seed))
+
+
+def drawn(count: int, most: int, seed: int) -> IntArray:
+    """At most so many of ``count`` places, without replacement."""
+    return np.random.default_rng([seed, 0xAD]).permutation(count)[:most]

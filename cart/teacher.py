@@ -28,7 +28,8 @@ IntArray = npt.NDArray[np.int64]
 VALUES_AT_ONCE = 16_000_000
 # Captions and items that the sharpness is found on.
 CALIBRATED_ON = 2_000
-LARGEST_SHARPNESS = 1_000.0
+# Where CLIP stops its own (Radford et al., 2021, section 2.5).
+LARGEST_SHARPNESS = 100.0
 
 
 @dataclass(frozen=True)
@@ -132,10 +133,12 @@ def calibrated(pairs: Captioned) -> float:
 
 def _popularity(texts: FloatArray, items: FloatArray, sharpness: float) -> FloatArray:
     """log of the mean over texts of exp(sharpness * cosine) [items]."""
-    total = np.zeros(len(items))
+    total = np.full(len(items), -np.inf)
     for part in _blocks(len(texts), len(items)):
-        total += np.exp(sharpness * (texts[part] @ items.T - 1), dtype=np.float64).sum(axis=0)
-    return (np.log(total / max(1, len(texts))) + sharpness).astype(np.float32)
+        powers = sharpness * (texts[part] @ items.T)
+        most = powers.max(axis=0)
+        total = np.logaddexp(total, most + np.log(np.exp(powers - most).sum(axis=0)))
+    return (total - np.log(len(texts))).astype(np.float32)
 
 
 def _blocks(texts: int, items: int) -> list[slice]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import cart.cart
 from cart.captions import Captioned, Generated
 from cart.cart import Cart
 from cart.config import CartConfig, IdentifierConfig, ModelConfig, TrainConfig
+from cart.model import CartModel
 from cart.rehearsal import Learned, sample
-from cart.training import Examples
+from cart.training import Examples, Progress
 
 THINGS = ("disc", "square", "star", "heart", "moon", "leaf")
 COLOURS = ("red", "green", "blue", "white")
@@ -157,3 +160,34 @@ def test_a_sample_has_each_pair_at_most_once() -> None:
     drawn = [tokens[0] for tokens in sample(pairs, 12, seed=3).tokens]
     assert len(set(drawn)) == len(drawn) == 12
     assert len(sample(pairs, 50, seed=3).tokens) == 20
+
+
+def seen_by_towers(gallery: Captioned) -> Generated:
+    """The same, with vectors by which a teacher labels it."""
+    return replace(told(gallery), vectors=gallery.embeddings)
+
+
+def test_a_teacher_labels_what_is_rehearsed_by_the_gallery_as_it_is_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = Cart(replace(CONFIG, known_share=0.0, rehearsal=2.0), 0)
+    early = world(EARLY, 4)
+    learned_from = replace(early, caption_vectors=early.embeddings)
+    model.fit(learned_from, Captioned(np.zeros((0, 12), np.float32), (), ()), None)
+    old, new = world(EARLY, 1, seed=5), world(LATE, 1, seed=6)
+    model.absorb(old.embeddings, seen_by_towers(old))
+    model.add(new.embeddings)
+    there, taught = len(old.captions), list[Examples]()
+    real = cart.cart.train
+
+    def watched(network: CartModel, pairs: Examples, *rest: Any, **more: Any) -> Progress:
+        taught.append(pairs)
+        return real(network, pairs, *rest, **more)
+
+    monkeypatch.setattr(cart.cart, "train", watched)
+    model.adapt(range(there, there + len(new.captions)), seen_by_towers(new))
+    assert model.gallery is not None
+    rehearsed = taught[0].candidates.taken(np.arange(len(new.captions), len(taught[0].tokens)))
+    named = {tuple(row) for row in rehearsed.identifiers[rehearsed.rows].reshape(-1, 3).tolist()}
+    assert named & {tuple(row) for row in model.gallery[there:].tolist()}
+    assert recall(model, new, there) >= 0.4

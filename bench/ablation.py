@@ -19,7 +19,7 @@ from bench.ablations.planning import Base
 from bench.ablations.runs import Drawn, Run, RunRow, RunStore
 from bench.ablations.tables import TABLES, ablation_of
 from bench.devices import UnusableDevice
-from bench.options import ALL_DONE, SOME_FAILED, USAGE, status_of
+from bench.options import ALL_DONE, SOME_FAILED, USAGE, speaker, status_of
 from bench.plan import Planned
 from bench.report_run import write_ablations, write_report
 from bench.request import Request, make_plan, run_options
@@ -34,6 +34,7 @@ DEPTHS = (1, 2)
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 out = Console()
 err = Console(stderr=True)
+_say = speaker(out, quiet=False)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _numbers(option: str, text: str, known: Sequence[int]) -> list[int]:
 def execute(wanted: Asked, request: Request, *, dry_run: bool) -> int:
     """Plan, and unless it is a dry run: run, show and report. Returns the exit status."""
     store = ResultStore(request.results)
-    say = _silent if request.quiet else _say
+    say = speaker(out, quiet=request.quiet)
     ablations = {ablation_of(table).tables: ablation_of(table) for table in wanted.tables}
     rows = [row for each in ablations.values() for row in planning.rows_of(each, wanted.base)]
     planning.announced(rows, _say)
@@ -155,14 +156,6 @@ def _show_map(drawn: Drawn, records: RunStore) -> None:
             _say(wording.distances(cohesion(points, depth)))
     for line in wording.figure_remarks(points):
         _say(line)
-
-
-def _say(sentence: str) -> None:
-    out.print(sentence, markup=False, highlight=False)
-
-
-def _silent(sentence: str) -> None:
-    """What ``--quiet`` says between the cells."""
 
 
 @app.command()

@@ -13,7 +13,7 @@ from bench import controls_table, listing, options, terminal
 from bench.controls import blocks
 from bench.devices import UnusableDevice
 from bench.left_out import grouped
-from bench.options import ALL_DONE, SOME_FAILED, USAGE, status_of
+from bench.options import ALL_DONE, SOME_FAILED, USAGE, speaker, status_of
 from bench.plan import Planned
 from bench.report_run import write_report
 from bench.request import Request, make_plan, restrictions, run_options
@@ -55,7 +55,7 @@ def show_results(outcomes: Sequence[Outcome], store: ResultStore, in_short: bool
 def execute(request: Request, *, dry_run: bool) -> int:
     """Plan, and unless it is a dry run: run, show and report. Returns the exit status."""
     store = ResultStore(request.results)
-    say = _silent if request.quiet else _say
+    say = speaker(out, quiet=request.quiet)
     # Of retrievers that nobody named, most lack weights: their names are enough.
     in_short = not request.retriever
     planned = make_plan(request, store, say)
@@ -72,14 +72,6 @@ def execute(request: Request, *, dry_run: bool) -> int:
     reported = write_report(request.results, request.report, out, err)
     failed = any(outcome.status == "failed" for outcome in outcomes)
     return SOME_FAILED if failed or not reported else ALL_DONE
-
-
-def _say(sentence: str) -> None:
-    out.print(sentence, markup=False, highlight=False)
-
-
-def _silent(sentence: str) -> None:
-    """What ``--quiet`` says between the cells."""
 
 
 @app.command()

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bench.checkout import CHECKOUT
 
@@ -36,6 +36,32 @@ def teller(descriptor: int) -> Tell:
             rest = rest[os.write(descriptor, rest) :]
 
     return tell
+
+
+def carry_out(
+    work: Callable[[], None],
+    tell: Tell,
+    sentences: tuple[type[Exception], ...] = (),
+    expected: Mapping[type[Exception], Callable[[Exception], Mapping[str, object]]] | None = None,
+) -> int:
+    """Do the work and tell how it fails; returns the exit status.
+
+    sentences  what may go wrong with a message that says all
+    expected   what is no failure -> what is told of it
+    """
+    try:
+        work()
+    except KeyboardInterrupt:
+        return 130
+    except Exception as problem:
+        for kind, message in (expected or {}).items():
+            if isinstance(problem, kind):
+                tell(**message(problem))
+                return 0
+        if not isinstance(problem, sentences):
+            traceback.print_exc()
+        tell(failed=failure_sentence(problem, sentences))
+    return 0
 
 
 def failure_sentence(

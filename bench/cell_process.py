@@ -8,12 +8,11 @@ where weights are missing, or {"failed": sentence}. It ends when its parent does
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from bench.as_child import failure_sentence, obey_parent, teller
+from bench.as_child import Tell, carry_out, obey_parent, teller
 from bench.caption_check import LeakedCaptions
 from bench.cells import Cell, Example
 from bench.code_digest import code_digest
@@ -107,7 +106,7 @@ def _examples(
 
 
 def serve(
-    compute: Callable[[Job, Say], str], sentences: tuple[type[BaseException], ...] = SENTENCES
+    compute: Callable[[Job, Say], str], sentences: tuple[type[Exception], ...] = SENTENCES
 ) -> int:
     """Do the job that standard input names and say how it went; returns the exit status.
 
@@ -116,17 +115,18 @@ def serve(
     tell = teller(int(sys.argv[1]))
     job = job_from_json(sys.stdin.buffer.readline().decode())
     obey_parent()
-    try:
-        tell(done=compute(job, lambda phase: tell(phase=phase)))
-    except WeightsAbsent as problem:
-        tell(absent=str(problem))
-    except KeyboardInterrupt:
-        return 130
-    except Exception as problem:
-        if not isinstance(problem, sentences):
-            traceback.print_exc()
-        tell(failed=failure_sentence(problem, sentences))
-    return 0
+    return told_to_parent(lambda say: compute(job, say), tell, sentences)
+
+
+def told_to_parent(
+    compute: Callable[[Say], str], tell: Tell, sentences: tuple[type[Exception], ...]
+) -> int:
+    """Compute one result, and tell its phases, its key, or why there is none."""
+
+    def work() -> None:
+        tell(done=compute(lambda phase: tell(phase=phase)))
+
+    return carry_out(work, tell, sentences, {WeightsAbsent: lambda told: {"absent": str(told)}})
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
+from bench.spec_key import spec_key
 from datasets.base import MediaToText, Modality
 from retrievers.base import RetrieverSpec
 
@@ -35,8 +34,7 @@ class CellSpec:
     @property
     def key(self) -> str:
         """32 hexadecimal digits naming the folder of this result."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return spec_key(self)
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,16 @@ Quiet = Annotated[
 ]
 
 
+def speaker(out: Console, *, quiet: bool) -> Callable[[str], None]:
+    """Says sentences as they are; with ``--quiet`` none."""
+
+    def say(sentence: str) -> None:
+        if not quiet:
+            out.print(sentence, markup=False, highlight=False)
+
+    return say
+
+
 def status_of(run: Callable[[], int], problems: tuple[type[Exception], ...], err: Console) -> int:
     """The exit status of a command: what ``run`` gives, or 2 for one of the ``problems``, of which
     the sentence is told, and 130 for an interruption."""

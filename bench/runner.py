@@ -21,6 +21,7 @@ from bench.side_by_side import side_by_side
 from bench.sources import DatasetSource
 from bench.store import ResultStore, Skipped
 from bench.underway import Underway
+from retrievers.base import Settings
 
 OutcomeStatus = Literal["done", "reused", "failed", "skipped"]
 
@@ -131,14 +132,7 @@ def _outcome(
     if cell.spec is None or cell.settings is None:
         return Outcome(cell, "failed", cell.reason)
     started = time.perf_counter()
-    job = Job(
-        spec=cell.spec,
-        retriever=cell.retriever,
-        source=cell.source,
-        settings=cell.settings,
-        results=options.results,
-        provenance=provenance(cell, options),
-    )
+    job = job_of(cell, options)
     # The bars of several processes would overwrite each other.
     quiet = options.quiet or options.at_once > 1
     ended = run_isolated(job, threads=options.threads, quiet=quiet, stop=stop, say=phase)
@@ -149,6 +143,20 @@ def _outcome(
         store.write(_failed_cell(job, ended.reason))
         return Outcome(cell, "failed", ended.reason, seconds)
     return Outcome(cell, "done", seconds=seconds)
+
+
+def job_of(cell: Planned, options: RunOptions) -> Job:
+    """What the process of a cell is told. Raises ValueError for one that is not going to run."""
+    if cell.spec is None or cell.settings is None:
+        raise ValueError(f"{cell.title} is not going to run")
+    return Job(
+        spec=cell.spec,
+        retriever=cell.retriever,
+        source=cell.source,
+        settings=cell.settings,
+        results=options.results,
+        provenance=provenance(cell, options),
+    )
 
 
 def _failed_cell(job: Job, reason: str) -> Cell:
@@ -175,23 +183,25 @@ def provenance(cell: Planned, options: RunOptions) -> Provenance:
     )
 
 
+def words_of(settings: Settings) -> list[str]:
+    """The options of a command line that say how a retriever is built."""
+    roles = ",".join(f"{role}={value}" for role, value in settings.checkpoint.items())
+    return [
+        *(["--checkpoint", roles] if roles else []),
+        *("--seeds", str(settings.seed), "--device", settings.device),
+        *(["--precision", settings.precision] if settings.precision != "fp32" else []),
+    ]
+
+
 def command(cell: Planned, options: RunOptions) -> str:
     """The line that computes this cell alone, from the root of the checkout."""
     source, settings = cell.source, cell.settings
-    words = ["python", "-m", "bench.accuracy"]
-    if source.manifest is not None:
-        words += ["--manifest", str(source.manifest)]
-    else:
-        words += ["--dataset", source.name]
-        words += ["--data-root", str(source.root)] if source.root else []
+    words = ["python", "-m", "bench.accuracy", *source.words()]
     words += ["--gallery", str(source.gallery)] if source.gallery is not None else []
     words += ["--distractors", str(source.distractors)] if source.distractors else []
     words += ["--retriever", cell.retriever]
     if settings is not None:
-        roles = ",".join(f"{role}={value}" for role, value in settings.checkpoint.items())
-        words += ["--checkpoint", roles] if roles else []
-        words += ["--seeds", str(settings.seed), "--device", settings.device]
-        words += ["--precision", settings.precision] if settings.precision != "fp32" else []
+        words += words_of(settings)
         words += ["--depth", str(settings.depth)] if settings.depth != "published" else []
         together = settings.train_processes
         words += ["--train-processes", str(together)] if together > 1 else []

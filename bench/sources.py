@@ -34,6 +34,13 @@ class DatasetSource:
     gallery: GallerySize | None = None
     distractors: Path | None = None
 
+    def words(self) -> list[str]:
+        """The options of a command line that name the data."""
+        if self.manifest is not None:
+            return ["--manifest", str(self.manifest)]
+        root = ["--data-root", str(self.root)] if self.root else []
+        return ["--dataset", self.name, *root]
+
     def load(self) -> Dataset:
         """Raises DatasetError."""
         dataset = self._test_items_alone()

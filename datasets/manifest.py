@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from datasets.annotations import (
 )
 from datasets.base import DatasetError, Modality
 from datasets.layouts.csv_table import csv_lines
+from datasets.layouts.json_file import object_line
 from datasets.media.files import EXTENSIONS, modality_of
 from datasets.seeded_split import drawn_order
 
@@ -252,10 +252,4 @@ def _jsonl_rows(path: Path, text: str) -> Iterator[_Row]:
         where = f"{path}, line {number}"
         if not line.strip():
             continue
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DatasetError(f"{where} is not JSON: {error}") from error
-        if not isinstance(fields, dict):
-            raise DatasetError(f"{where} holds a {type(fields).__name__}, not an object")
-        yield _Row(where, fields)
+        yield _Row(where, object_line(where, line))

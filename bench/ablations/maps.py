@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from bench.ablations.planning import Base
 from bench.ablations.runs import Drawn, Of, RunStore
 from bench.isolation import run_isolated
-from bench.job import Job
 from bench.plan import Planned
-from bench.runner import RunOptions, provenance
+from bench.runner import RunOptions, job_of
 
 FIGURE = 5
 
@@ -48,16 +47,8 @@ def _made(cell: Planned, base: Base, options: RunOptions, say: Callable[[str], N
         say(f"{title}: stored already, reused")
     else:
         say(f"{title}: runs")
-        job = Job(
-            spec=cell.spec,
-            retriever=cell.retriever,
-            source=cell.source,
-            settings=cell.settings,
-            results=options.results,
-            provenance=provenance(cell, options),
-        )
         ended = run_isolated(
-            job,
+            job_of(cell, options),
             module="bench.ablations.map_process",
             threads=options.threads,
             quiet=options.quiet,

@@ -6,17 +6,15 @@ It speaks as ``bench.cell_process`` does; its line of standard input is a ``Livi
 from __future__ import annotations
 
 import sys
-import traceback
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from bench.as_child import failure_sentence, obey_parent, teller
-from bench.cell_process import SENTENCES, SourceChanged, as_planned
+from bench.as_child import obey_parent, teller
+from bench.cell_process import SENTENCES, SourceChanged, as_planned, told_to_parent
 from bench.growth.job import LivingJob, living_code, living_job_from_json
 from bench.growth.protocol import NothingToAdd, NotUpdatable, grow
 from bench.growth.results import Living, LivingStore
 from bench.measure import Say
-from retrievers.base import WeightsAbsent
 
 
 def compute(told: LivingJob, say: Say) -> str:
@@ -40,17 +38,7 @@ def main() -> int:
     told = living_job_from_json(sys.stdin.buffer.readline().decode())
     obey_parent()
     sentences = (*SENTENCES, NothingToAdd, NotUpdatable)
-    try:
-        tell(done=compute(told, lambda phase: tell(phase=phase)))
-    except WeightsAbsent as problem:
-        tell(absent=str(problem))
-    except KeyboardInterrupt:
-        return 130
-    except Exception as problem:
-        if not isinstance(problem, sentences):
-            traceback.print_exc()
-        tell(failed=failure_sentence(problem, sentences))
-    return 0
+    return told_to_parent(lambda say: compute(told, say), tell, sentences)
 
 
 if __name__ == "__main__":

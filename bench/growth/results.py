@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from bench.cells import CellSpec
 from bench.files import compact_json_bytes, replace_file
 from bench.growth.protocol import Growth
 from bench.metrics import Ranks
+from bench.spec_key import spec_key
 
 SCHEMA = 1
 FOLDER = "living"
@@ -38,8 +38,7 @@ class LivingSpec:
     @property
     def key(self) -> str:
         """32 hexadecimal digits naming the file of this result."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return spec_key(self)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from bench.isolation import Ended, follow
 from bench.job import Job, Provenance
 from bench.machine import machine, revision, versions
 from bench.plan import Planned
+from bench.runner import words_of
 
 
 @dataclass(frozen=True)
@@ -136,18 +137,10 @@ def _isolated(told: LivingJob, running: Running) -> Ended:
 def command(cell: Planned, running: Running) -> str:
     """The line that computes this result alone, from the root of the checkout."""
     source, settings = cell.source, cell.settings
-    words = ["python", "-m", "bench.living"]
-    if source.manifest is not None:
-        words += ["--manifest", str(source.manifest)]
-    else:
-        words += ["--dataset", source.name]
-        words += ["--data-root", str(source.root)] if source.root else []
+    words = ["python", "-m", "bench.living", *source.words()]
     words += ["--retriever", cell.retriever, "--share", f"{running.share:g}"]
     if settings is not None:
-        roles = ",".join(f"{role}={value}" for role, value in settings.checkpoint.items())
-        words += ["--checkpoint", roles] if roles else []
-        words += ["--seeds", str(settings.seed), "--device", settings.device]
-        words += ["--precision", settings.precision] if settings.precision != "fp32" else []
+        words += words_of(settings)
     words += ["--threads", str(running.threads)] if running.threads else []
     words += ["--skip-bad"] if source.skip_bad else []
     return shlex.join(words)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.cells import Measure
+from bench.spec_key import spec_key
 
 SPEED_SCHEMA = 1
 
@@ -54,8 +53,7 @@ class SpeedSpec:
     @property
     def key(self) -> str:
         """32 hexadecimal digits naming the folder of this result."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return spec_key(self)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,12 @@ import os
 import socket
 import sys
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
 from random import Random
 from typing import Any
 
-from bench.as_child import Tell, failure_sentence, obey_parent, teller
+from bench.as_child import Tell, carry_out, obey_parent, teller
 from bench.speed.asker import Asker
 from bench.speed.cells import ProcessRun, Scalar, Scenario, Window
 from bench.speed.job import SpeedJob, speed_job_from_json
@@ -152,17 +151,12 @@ def main() -> int:
     connection = socket.socket(fileno=int(sys.argv[2]))
     job = speed_job_from_json(sys.stdin.buffer.readline().decode())
     obey_parent()
-    try:
+
+    def work() -> None:
         ask(job, connection, tell)
         tell(done=True)
-    except Closed:
-        tell(lost=True)
-    except KeyboardInterrupt:
-        return 130
-    except Exception as problem:
-        traceback.print_exc()
-        tell(failed=failure_sentence(problem))
-    return 0
+
+    return carry_out(work, tell, expected={Closed: lambda _: {"lost": True}})
 
 
 if __name__ == "__main__":

@@ -12,9 +12,8 @@ import os
 import socket
 import sys
 import time
-import traceback
 
-from bench.as_child import Tell, failure_sentence, obey_parent, teller
+from bench.as_child import Tell, carry_out, obey_parent, teller
 from bench.ranking_check import BadRanking
 from bench.speed.front_end import Disagrees, FrontEnd
 from bench.speed.job import SpeedJob, speed_job_from_json
@@ -53,17 +52,12 @@ def main() -> int:
     connection = socket.socket(fileno=int(sys.argv[2]))
     job = speed_job_from_json(sys.stdin.buffer.readline().decode())
     obey_parent()
-    try:
-        serve(job, connection, tell)
-    except CannotServe as problem:
-        tell(cannot=" ".join(str(problem).split()))
-    except KeyboardInterrupt:
-        return 130
-    except Exception as problem:
-        if not isinstance(problem, SENTENCES):
-            traceback.print_exc()
-        tell(failed=failure_sentence(problem, SENTENCES))
-    return 0
+    return carry_out(
+        lambda: serve(job, connection, tell),
+        tell,
+        SENTENCES,
+        {CannotServe: lambda told: {"cannot": " ".join(str(told).split())}},
+    )
 
 
 if __name__ == "__main__":

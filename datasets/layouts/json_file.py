@@ -1,4 +1,4 @@
-"""Read a JSON file that must hold an object, or a list."""
+"""Read a JSON file that must hold an object, or a list, and lines that hold an object each."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ def read_list(path: Path) -> list[Any]:
     if not isinstance(value, list):
         raise DatasetError(f"{path} holds a {type(value).__name__}, not a list")
     return value
+
+
+def object_line(where: str, line: str) -> dict[str, Any]:
+    """The object in one line of a JSONL file. Raises DatasetError that tells where it stands."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{where} is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise DatasetError(f"{where} holds a {type(fields).__name__}, not an object")
+    return fields
 
 
 def _read(path: Path) -> Any:

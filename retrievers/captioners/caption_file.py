@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from cart.captions import Captioned, Generated
 from datasets.annotations import clean_text
 from datasets.base import DatasetError, Item, Pairs
 from datasets.layouts.csv_table import read_table
+from datasets.layouts.json_file import object_line
 from datasets.layouts.published_file import read_lines
 from retrievers.base import Availability, FloatArray, WeightsAbsent
 from retrievers.captioners.contract import Captioner, Source
@@ -123,13 +123,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
     if path.suffix.lower() not in _JSON:
         raise DatasetError(f"{path}: a file of captions is a .csv or a .jsonl file")
     for where, line in read_lines(path):
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DatasetError(f"{where} is not JSON: {error}") from error
-        if not isinstance(fields, dict):
-            raise DatasetError(f"{where} holds a {type(fields).__name__}, not an object")
-        yield where, fields
+        yield where, object_line(where, line)
 
 
 def _text(value: object, column: str, where: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -76,7 +77,8 @@ class TunableAdapter:
         return Tunable(spec, lambda query, item: forgetful(self.fields, query, item), nothing)
 
     def tiny(self, seed: int) -> Tunable:
-        raise NotImplementedError("the toy is small as it is")
+        spec = replace(self.describe(Settings(seed, "cpu", Path())), weights="random")
+        return Tunable(spec, lambda query, item: forgetful(self.fields, query, item), nothing)
 
 
 TUNABLE = TunableAdapter()

@@ -79,7 +79,6 @@ class Cart:
         self._known: Examples | None = None
         self._learned: Learned | None = None
         self._embeddings: FloatArray | None = None
-        self._seen = False
         self._teacher: Teacher | None = None
         self._as_fitted: CartModel | None = None
         self._unexplained: float | None = None
@@ -161,7 +160,6 @@ class Cart:
         self._learned, self._embeddings = None, embeddings
         if generated is not None:
             self._learned = self._of_rows(np.arange(len(gallery)), generated)
-            self._seen = generated.seen
             examples = self._share_of_known().joined(self._learned.pairs)
             self._train(examples, self.config.absorb, None, "absorb")
             seconds["train"] = self.progress["absorb"].seconds
@@ -285,7 +283,7 @@ class Cart:
         owners = rows[generated.flat()[1]]
         examples = self._of_gallery(generated, owners, self._embeddings, self.gallery)
         vectors = None if self._teacher is None else generated.vectors
-        return Learned(examples, owners, vectors)
+        return Learned(examples, owners, vectors, generated.seen)
 
     def _rehearsed(self, most: int) -> Examples:
         """At most so many of the pairs that were learned, as the gallery is now."""
@@ -299,7 +297,7 @@ class Cart:
         pairs = old.pairs
         if self._teacher is not None and old.vectors is not None:
             assert self._embeddings is not None and self.gallery is not None
-            again = Generated((), "rehearsed", self._seen, old.vectors)
+            again = Generated((), "rehearsed", old.seen, old.vectors)
             told = self._teacher.labels(again, old.rows, self._embeddings, self.gallery)
             pairs = replace(pairs, candidates=told)
         return sample(known, round(share * most), self.seed).joined(pairs)

@@ -54,7 +54,7 @@ def _wanted(targets: Targets, identifiers: Tensor, level: int, model: CartModel)
 def _cross_entropy(logits: list[Tensor], wanted: list[Tensor], config: TrainConfig) -> Tensor:
     """Summed over the positions, a mean over the batch."""
     levels = [
-        F.cross_entropy(level.float(), goal, label_smoothing=config.label_smoothing)
+        F.cross_entropy(level, goal, label_smoothing=config.label_smoothing)
         for level, goal in zip(logits, wanted, strict=True)
     ]
     return torch.stack(levels).sum()

@@ -25,11 +25,13 @@ class Learned:
 
     vectors  [pairs, dim] of the queries, by which a teacher can label them again when there is
              more that they may mean; None where there is no teacher
+    seen     whether each query is of its own item, as ``cart.captions.Generated`` has it
     """
 
     pairs: Examples
     rows: IntArray
     vectors: FloatArray | None = None
+    seen: bool = False
 
     def with_more(self, other: Learned) -> Learned:
         """Those of ``other`` behind these."""
@@ -37,12 +39,12 @@ class Learned:
         if self.vectors is not None and other.vectors is not None:
             vectors = np.concatenate([self.vectors, other.vectors])
         rows = np.concatenate([self.rows, other.rows])
-        return Learned(self.pairs.joined(other.pairs), rows, vectors)
+        return Learned(self.pairs.joined(other.pairs), rows, vectors, self.seen)
 
     def taken(self, places: IntArray) -> Learned:
         """Those at ``places``, in their order."""
         vectors = None if self.vectors is None else self.vectors[places]
-        return Learned(self.pairs.taken(places), self.rows[places], vectors)
+        return Learned(self.pairs.taken(places), self.rows[places], vectors, self.seen)
 
     def without(self, rows: Sequence[int]) -> Learned:
         """When gallery rows are taken out: their pairs go, and the rows behind them move up."""

@@ -25,7 +25,7 @@ from retrievers.base import (
     check_depth,
 )
 from retrievers.captioners.contract import Captioner
-from retrievers.captioners.vectors import generated_for
+from retrievers.captioners.vectors import TextVectors, generated_for
 from retrievers.controls.ceilings import Taught, ceilings
 from retrievers.progress import Bars
 
@@ -51,6 +51,7 @@ class Generative:
         self._ids: list[str] = []
         self._items: dict[str, Item] = {}
         self._taught: Taught | None = None
+        self._vectors: TextVectors | None = None
 
     @property
     def spec(self) -> RetrieverSpec:
@@ -63,6 +64,8 @@ class Generative:
         captioned = item_embeddings.captioned(self._encoder, train)
         chosen_on = item_embeddings.captioned(self._encoder, validation)
         seconds["encode"] = time.perf_counter() - clock
+        teacher = self._cart.config.teacher
+        self._vectors = TextVectors.for_teacher(teacher, self._encoder, captioned)
         self._ids, self._items, self._taught = [], {}, None
         clock = time.perf_counter()
         if self._captioner is not None:
@@ -97,8 +100,7 @@ class Generative:
     def _generated(
         self, items: Sequence[Item], embeddings: FloatArray, most: int | None = None
     ) -> Generated | None:
-        teacher = self._cart.config.teacher
-        return generated_for(items, embeddings, self._captioner, self._encoder, teacher, most)
+        return generated_for(items, embeddings, self._captioner, self._vectors, most)
 
     def _check_heard(self, generated: Generated | None) -> None:
         if self._captioner is None or generated is None or any(generated.texts):
@@ -199,4 +201,4 @@ class Generative:
         load(self._cart, folder / "cart")
         self._encoder.load(folder / "encoder")
         self._ids = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
-        self._items, self._taught = {}, None
+        self._items, self._taught, self._vectors = {}, None, None

@@ -41,7 +41,7 @@ from retrievers.base import (
     check_depth,
 )
 from retrievers.captioners.contract import Captioner
-from retrievers.captioners.vectors import generated_for
+from retrievers.captioners.vectors import TextVectors, generated_for
 from retrievers.controls.text_tower import TextTower, contrastive
 from retrievers.indexes import TorchExact
 from retrievers.kept_gallery import KeptGallery, distinct_ids
@@ -72,6 +72,7 @@ class SamePairs:
         self._as_fitted: TextTower | None = None
         self._known: tuple[Examples, FloatArray] | None = None
         self._teacher: Teacher | None = None
+        self._vectors: TextVectors | None = None
         self._gallery: KeptGallery[FloatArray] | None = None
         self._index = TorchExact(device)
 
@@ -91,6 +92,7 @@ class SamePairs:
         chosen_on = item_embeddings.captioned(self._encoder, validation)
         seconds["encode"] = time.perf_counter() - clock
         self._gallery = None
+        self._vectors = TextVectors.for_teacher(self._config.teacher, self._encoder, captioned)
         clock = time.perf_counter()
         generated = None
         if self._captioner is not None:
@@ -214,8 +216,7 @@ class SamePairs:
         return tower.to(self._device)
 
     def _generated(self, items: Sequence[Item], vectors: FloatArray) -> Generated | None:
-        teacher = self._config.teacher
-        return generated_for(items, vectors, self._captioner, self._encoder, teacher)
+        return generated_for(items, vectors, self._captioner, self._vectors)
 
     def _of_items(self, generated: Generated, vectors: FloatArray, first: int) -> Examples:
         """What was generated of items with vectors [items, dim], which stand from row ``first``

@@ -39,6 +39,7 @@ def cell_from_json(found: Mapping[str, Any]) -> Cell:
         spec=spec_from_json(found["spec"]),
         metrics=_measures(found["metrics"]),
         reverse=_measures(found["reverse"]),
+        pace=_measures(found["pace"]),
         notes=tuple(found["notes"]),
     )
 

@@ -64,6 +64,7 @@ def compute(job: Job, say: Say) -> str:
         reverse=taken.reverse,
         counts=taken.counts,
         seconds=taken.seconds,
+        pace=taken.pace,
         memory=taken.memory,
         diagnostics=taken.diagnostics,
         ceilings=dataset.ceilings,

@@ -10,7 +10,7 @@ from bench.spec_key import spec_key
 from datasets.base import MediaToText, Modality
 from retrievers.base import RetrieverSpec
 
-SCHEMA = 2
+SCHEMA = 3
 
 Status = Literal["done", "failed"]
 
@@ -60,6 +60,8 @@ class Cell:
                  ``retrievers.base.Cost``
     seconds      phase -> seconds, prefixed "fit/", "index/", "search/"; those of the reverse
                  direction are "search/reverse"
+    pace         "batch-100": queries a second in calls of 100, over this gallery; empty where the
+                 retriever was not asked again
     memory       "peak_bytes" of the process, "index_bytes" needed to serve, and where an
                  accelerator was used "accelerator_peak_bytes"
     diagnostics  what the retriever says of itself (collision ceiling, accuracy per token, ...)
@@ -82,6 +84,7 @@ class Cell:
     reverse: Mapping[str, Measure] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    pace: Mapping[str, Measure] = field(default_factory=dict)
     memory: Mapping[str, int] = field(default_factory=dict)
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     ceilings: Mapping[str, float] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from bench.directions import Answers, added, media_to_text, ranks_of, text_to_me
 from bench.galleries import Gallery, galleries, relevant_rows
 from bench.machine import accelerator_peak_bytes, peak_bytes
 from bench.metrics import per_query
+from bench.pace import pace
 from bench.statistics import measures
 from datasets.base import Dataset, Pairs, Query
 from retrievers.base import (
@@ -50,6 +51,7 @@ class Measurement:
     reverse: Mapping[str, Measure]
     counts: Mapping[str, int]
     seconds: Mapping[str, float]
+    pace: Mapping[str, Measure]
     memory: Mapping[str, int]
     diagnostics: Mapping[str, float]
     notes: tuple[str, ...]
@@ -70,7 +72,7 @@ def measure(spec: CellSpec, dataset: Dataset, retriever: Retriever, say: Say) ->
     """Take the rankings of ``retriever`` and score them.
 
     say  is told the phase that begins: "fit", then for each gallery "index", "search" and, of
-         a retriever that can, "reverse"; at last "diagnose"
+         a retriever that can, "reverse"; at last "pace", of the last gallery, and "diagnose"
 
     The folds of a dataset are galleries of their own: seconds and work are their sums, bytes
     their largest, and each figure is the mean over all queries. What it took is measured here,
@@ -95,6 +97,9 @@ def measure(spec: CellSpec, dataset: Dataset, retriever: Retriever, say: Say) ->
     ]
     verbatim, remarks = check_captions(captioned, dataset.train.captions)
 
+    say("pace")
+    paced = _pace(spec, retriever, searched[-1], parts[-1].seconds["search/all"])
+
     say("diagnose")
     diagnostics, notes = _diagnose(retriever, searched)
     frame = pd.concat([part.forward.frame for part in parts], ignore_index=True)
@@ -108,6 +113,7 @@ def measure(spec: CellSpec, dataset: Dataset, retriever: Retriever, say: Say) ->
         reverse={} if reverse_frame is None else _figures(reverse_frame),
         counts=_counts(dataset, searched, parts),
         seconds={**fit_seconds, **_sums(part.seconds for part in parts)},
+        pace={"batch-100": paced},
         memory=_largest(part.memory for part in parts),
         diagnostics={**diagnostics, **verbatim},
         notes=(*dataset.notes, *remarks, *notes),
@@ -137,6 +143,11 @@ def _search(
     reverse = media_to_text(retriever, gallery, dataset.media_to_text, spec.k, spec.seed)
     seconds["search/reverse"] = time.perf_counter() - started
     return _Searched(forward, reverse, captions, seconds, memory)
+
+
+def _pace(spec: CellSpec, retriever: Retriever, gallery: Gallery, known: float) -> Measure:
+    texts = [query.text for query in gallery.queries]
+    return pace(lambda asked: retriever.search(asked, spec.k), texts, known, spec.seed)
 
 
 def _figures(frame: pd.DataFrame) -> dict[str, Measure]:

@@ -93,13 +93,18 @@ class ResultStore:
         ranks: pd.DataFrame | None = None,
         examples: Sequence[Example] = (),
         reverse: pd.DataFrame | None = None,
+        attachments: Mapping[str, bytes] | None = None,
     ) -> None:
         """Store a cell with its ranks in both directions and its examples, all at once.
+
+        attachments  file name -> content of what else is shown of the cell; by ``attachment`` it
+                     is read again
 
         A result that is there stays: only a failed cell is replaced.
 
         Raises ValueError when a done cell comes without ranks, when figures of the reverse
-        direction come without theirs, or when a column is missing.
+        direction come without theirs, when a column is missing, or where an attachment has the
+        name of another of the cell's files.
         """
         if cell.status == "done" and ranks is None:
             raise ValueError("a done cell needs its ranks")
@@ -110,6 +115,10 @@ class ResultStore:
             files["ranks.parquet"] = _parquet_bytes(ranks, RANK_COLUMNS)
         if reverse is not None:
             files["reverse.parquet"] = _parquet_bytes(reverse, REVERSE_COLUMNS)
+        for name, content in (attachments or {}).items():
+            if not name or name in (*files, "cell.json") or name != Path(name).name:
+                raise ValueError(f"{name!r} cannot be the name of an attachment")
+            files[name] = content
         digests = {name: digest_of(content) for name, content in files.items()}
         files["cell.json"] = json_bytes({**cell_to_json(cell), "files": digests})
         self.root.mkdir(parents=True, exist_ok=True)
@@ -156,6 +165,11 @@ class ResultStore:
         """Raises FileNotFoundError where there is no such cell."""
         text = (self._folder(key) / "examples.json").read_text(encoding="utf-8")
         return [example_from_json(found) for found in json.loads(text)]
+
+    def attachment(self, key: str, name: str) -> bytes | None:
+        """What was stored beside a cell under that name; None where nothing was."""
+        path = self._folder(key) / name
+        return path.read_bytes() if path.is_file() else None
 
     def thumbnail(self, jpeg: bytes) -> str:
         """Store a picture under its digest; returns its file name."""

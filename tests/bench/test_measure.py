@@ -55,7 +55,8 @@ def test_a_good_retriever_is_right() -> None:
     taken = measure(spec(toy.LEXICAL), DATASET, toy.LEXICAL.tiny(0), told.append)
     assert taken.metrics["R@1"].value == 1
     assert taken.metrics["MRR@10"].value == 1
-    assert told == ["fit", "index", "search", "diagnose"]
+    assert told == ["fit", "index", "search", "pace", "diagnose"]
+    assert 0 < taken.pace["batch-100"].low <= taken.pace["batch-100"].value
     assert taken.counts["gallery"] == taken.counts["queries"] == 24
     assert taken.counts["pairs_scored"] == 24 * 24
     assert taken.memory["index_bytes"] == 8 * 24

@@ -105,7 +105,7 @@ def _rename_key(path: Path) -> None:
     [
         ("cell.json", _cut),
         ("cell.json", lambda path: path.write_text("[]")),
-        ("cell.json", lambda path: path.write_text('{"schema": 2}')),
+        ("cell.json", lambda path: path.write_text('{"schema": 3}')),
         ("cell.json", lambda path: path.write_bytes(b"\xff\xfe")),
         ("cell.json", Path.unlink),
         ("cell.json", _rename_key),
@@ -244,3 +244,17 @@ def test_a_copied_store_reads_the_same(store: ResultStore, tmp_path: Path) -> No
     other = ResultStore(tmp_path / "elsewhere")
     assert other.cells() == store.cells()
     pd.testing.assert_frame_equal(other.ranks(SPEC.key), store.ranks(SPEC.key))
+
+
+def test_what_is_attached_is_read_again_and_watched(store: ResultStore) -> None:
+    store.write(done(PLACES), frame(PLACES), attachments={"inside.json": b"[1]"})
+    assert store.attachment(SPEC.key, "inside.json") == b"[1]"
+    assert store.attachment(SPEC.key, "looks.json") is None
+    (store.root / SPEC.key / "inside.json").write_bytes(b"[2]")
+    assert store.get(SPEC.key) is None
+
+
+@pytest.mark.parametrize("name", ["cell.json", "ranks.parquet", "../outside.json", ""])
+def test_an_attachment_takes_no_other_files_name(store: ResultStore, name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be the name"):
+        store.write(done(PLACES), frame(PLACES), attachments={name: b""})

@@ -24,7 +24,6 @@ from reports import controls, living, provenance, units
 from reports.ablations.section import context as ablations_context
 from reports.ablations.section import read_ablations
 from reports.comparison import Line, Section, sections
-from reports.examples import Album, album, inliner
 from reports.figures import METRICS
 from reports.gallery_sizes import growths
 from reports.plot import Bar, recall_plot
@@ -85,15 +84,7 @@ def _fitting(results: Path, limit: int) -> bytes:
     ablated = read_ablations(results)
     if not parts and not grown and not served.devices and not ablated.maps:
         return _render("empty.html", {"results": str(results), "exists": True})
-    stored = {
-        line.anchor: (cell, store.examples(cell.spec.key))
-        for part in parts
-        for line in part.lines
-        if not _stands_in(line, ablated.keys) and (cell := _exemplary(line)) is not None
-    }
     panels = tuple(_panel(part, ablated.keys) for part in parts)
-    inline = inliner(results / "thumbnails")
-    most = max((len(examples) for _, examples in stored.values()), default=0)
     fixed = {
         **_masthead(parts, served, grown),
         **_accuracy(parts, panels, store.skipped()),
@@ -103,20 +94,7 @@ def _fitting(results: Path, limit: int) -> bytes:
         **ablations_context(ablated),
         "limit": limit,
     }
-    while True:
-        albums = {
-            anchor: album(cell, examples, most, inline)
-            for anchor, (cell, examples) in stored.items()
-        }
-        page = _render("page.html", {**fixed, **_examples(albums)})
-        if len(page) <= limit or most == 0:
-            return page
-        most = min(most - 1, most * limit // len(page))
-
-
-def _exemplary(line: Line) -> Cell | None:
-    """The cell whose examples stand for the line: its first finished seed."""
-    return min(line.done, key=lambda cell: cell.spec.seed, default=None)
+    return _render("page.html", fixed)
 
 
 def _stands_in(line: Line, keys: frozenset[str]) -> bool:
@@ -188,14 +166,6 @@ def _accuracy(
         "paradigms": tuple(dict.fromkeys(row.retriever.paradigm for row in rows)),
         "skipped": {part.anchor: _left_out_of(part, skipped) for part in parts},
         "not_run": grouped(skipped),
-    }
-
-
-def _examples(albums: Mapping[str, Album]) -> dict[str, Any]:
-    return {
-        "albums": albums,
-        "examples_shown": sum(book.shown for book in albums.values()),
-        "examples_stored": sum(book.stored for book in albums.values()),
     }
 
 

@@ -1,13 +1,12 @@
-"""Cells and examples as JSON and back."""
+"""Cells as JSON and back."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from bench.cells import SCHEMA, Cell, CellSpec, Example, Hit, Measure
+from bench.cells import SCHEMA, Cell, CellSpec, Measure
 from retrievers.base import RetrieverSpec
 
 
@@ -46,29 +45,3 @@ def cell_from_json(found: Mapping[str, Any]) -> Cell:
 
 def _measures(found: Mapping[str, Any]) -> dict[str, Measure]:
     return {name: Measure(**measure) for name, measure in found.items()}
-
-
-def _hit_to_json(hit: Hit) -> dict[str, Any]:
-    return {**asdict(hit), "score": hit.score if math.isfinite(hit.score) else None}
-
-
-def _hit_from_json(found: Mapping[str, Any]) -> Hit:
-    return Hit(**{**found, "score": math.nan if found["score"] is None else found["score"]})
-
-
-def example_to_json(example: Example) -> dict[str, Any]:
-    return {
-        **asdict(example),
-        "answer": _hit_to_json(example.answer),
-        "top": [_hit_to_json(hit) for hit in example.top],
-    }
-
-
-def example_from_json(found: Mapping[str, Any]) -> Example:
-    return Example(
-        **{
-            **found,
-            "answer": _hit_from_json(found["answer"]),
-            "top": tuple(_hit_from_json(hit) for hit in found["top"]),
-        }
-    )

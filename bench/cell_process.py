@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 
 from bench.as_child import Tell, carry_out, obey_parent, teller
 from bench.caption_check import LeakedCaptions
-from bench.cells import Cell, Example
+from bench.cells import Cell
 from bench.code_digest import code_digest
-from bench.directions import ranks_of
-from bench.examples import examples, sample
+from bench.galleries import galleries
 from bench.job import Job, job_from_json
-from bench.measure import Measurement, Say, SpecMismatch, measure
+from bench.looks import ATTACHMENT, looks, looks_to_json
+from bench.measure import Say, SpecMismatch, measure
 from bench.ranking_check import BadRanking
 from bench.store import ResultStore
 from datasets.base import Dataset, DatasetError
@@ -53,7 +53,9 @@ def compute(job: Job, say: Say) -> str:
     dataset, retriever = as_planned(job)
     taken = measure(job.spec, dataset, retriever, say)
     say("store")
-    shown, notes = _examples(job, dataset, taken, store)
+    top = dict(zip(taken.frame["query"], taken.frame["ids"], strict=True))
+    searched_last = galleries(dataset, job.spec.seed)[-1].items
+    shown, notes = looks(dataset, retriever, searched_last, top, store)
     cell = Cell(
         spec=job.spec,
         status="done",
@@ -71,7 +73,8 @@ def compute(job: Job, say: Say) -> str:
         notes=(*taken.notes, *notes),
         **asdict(job.provenance),
     )
-    store.write(cell, taken.frame, shown, reverse=taken.reverse_frame)
+    attachments = {ATTACHMENT: looks_to_json(shown)}
+    store.write(cell, taken.frame, reverse=taken.reverse_frame, attachments=attachments)
     return job.spec.key
 
 
@@ -87,23 +90,6 @@ def as_planned(job: Job) -> tuple[Dataset, Retriever]:
     if dataset.digest != job.spec.dataset_digest:
         raise SourceChanged(f"the data of {dataset.name} changed during the run; run it again")
     return dataset, registry.adapter(job.retriever).build(job.settings)
-
-
-def _examples(
-    job: Job, dataset: Dataset, taken: Measurement, store: ResultStore
-) -> tuple[list[Example], tuple[str, ...]]:
-    """A picture that cannot be read again does not undo the measurement."""
-    top = [
-        dict(zip(ids, scores, strict=True))
-        for ids, scores in zip(taken.frame["ids"], taken.frame["scores"], strict=True)
-    ]
-    ranks = ranks_of(taken.frame)
-    chosen = sample(ranks, job.spec.seed)
-    gallery = {item.id: item for item in dataset.searched}
-    try:
-        return examples(chosen, taken.queries, top, ranks, gallery, store), ()
-    except (MediaError, OSError) as problem:
-        return [], (f"The examples are left out: {problem}",)
 
 
 def serve(

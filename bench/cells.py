@@ -93,28 +93,3 @@ class Cell:
     revision: str = ""
     notes: tuple[str, ...] = ()
     schema: int = SCHEMA
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One place of an example's ranking.
-
-    score      not a number where the item is not among the top k
-    thumbnail  a file name in results/thumbnails, "" where there is none
-    """
-
-    item: str
-    score: float
-    thumbnail: str
-    right: bool
-
-
-@dataclass(frozen=True)
-class Example:
-    """One query, its right item and the top of its ranking; ``rank`` is 0 when not found."""
-
-    query: str
-    text: str
-    rank: int
-    answer: Hit
-    top: tuple[Hit, ...]

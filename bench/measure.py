@@ -17,7 +17,7 @@ from bench.machine import accelerator_peak_bytes, peak_bytes
 from bench.metrics import per_query
 from bench.pace import pace
 from bench.statistics import measures
-from datasets.base import Dataset, Pairs, Query
+from datasets.base import Dataset, Pairs
 from retrievers.base import (
     Diagnosable,
     GalleryCaptions,
@@ -39,12 +39,10 @@ class SpecMismatch(Exception):
 class Measurement:
     """What one retriever did on one dataset; the names are those of ``bench.cells.Cell``.
 
-    queries        in the order of the frame's rows
     frame          the columns of ``bench.store.RANK_COLUMNS``, a row a query
     reverse_frame  those of REVERSE_COLUMNS, a row an item; None where texts cannot be ranked
     """
 
-    queries: tuple[Query, ...]
     frame: pd.DataFrame
     reverse_frame: pd.DataFrame | None
     metrics: Mapping[str, Measure]
@@ -106,7 +104,6 @@ def measure(spec: CellSpec, dataset: Dataset, retriever: Retriever, say: Say) ->
     backward = [part.reverse.frame for part in parts if part.reverse is not None]
     reverse_frame = pd.concat(backward, ignore_index=True) if backward else None
     return Measurement(
-        queries=tuple(query for gallery in searched for query in gallery.queries),
         frame=frame,
         reverse_frame=reverse_frame,
         metrics=_figures(frame),

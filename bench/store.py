@@ -4,8 +4,8 @@ results/<key>/cell.json      the cell, and the digests of the files beside it
 results/<key>/ranks.parquet  a row a query (RANK_COLUMNS); a failed cell has none
 results/<key>/reverse.parquet  a row an item that asks for its text (REVERSE_COLUMNS), where the
                              retriever ranks texts
-results/<key>/examples.json  some queries with their answers (Example)
-results/thumbnails/<digest>.jpg   small pictures that the examples name
+results/<key>/looks.json     what can be looked at of it (``bench.looks``), an attachment
+results/media/<digest>.<ext>   pictures, sounds and clips that the looks name
 results/skipped.json         what the last run left out, and why
 results/quarantine/          cells that were found broken
 """
@@ -19,24 +19,16 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from bench.cell_json import (
-    UnknownSchema,
-    cell_from_json,
-    cell_to_json,
-    example_from_json,
-    example_to_json,
-)
-from bench.cells import Cell, Example, Hit
+from bench.cell_json import UnknownSchema, cell_from_json, cell_to_json
+from bench.cells import Cell
 from bench.files import digest_of, json_bytes, replace_file, sync_folder, write_synced
-
-__all__ = ["RANK_COLUMNS", "REVERSE_COLUMNS", "Example", "Hit", "ResultStore", "Skipped"]
 
 RANK_COLUMNS = {
     "query": "the query's id",
@@ -91,11 +83,10 @@ class ResultStore:
         self,
         cell: Cell,
         ranks: pd.DataFrame | None = None,
-        examples: Sequence[Example] = (),
         reverse: pd.DataFrame | None = None,
         attachments: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Store a cell with its ranks in both directions and its examples, all at once.
+        """Store a cell with its ranks in both directions, all at once.
 
         attachments  file name -> content of what else is shown of the cell; by ``attachment`` it
                      is read again
@@ -110,7 +101,7 @@ class ResultStore:
             raise ValueError("a done cell needs its ranks")
         if bool(cell.reverse) != (reverse is not None):
             raise ValueError("figures and ranks of the reverse direction come together")
-        files = {"examples.json": json_bytes([example_to_json(each) for each in examples])}
+        files: dict[str, bytes] = {}
         if ranks is not None:
             files["ranks.parquet"] = _parquet_bytes(ranks, RANK_COLUMNS)
         if reverse is not None:
@@ -161,24 +152,27 @@ class ResultStore:
         """REVERSE_COLUMNS, a row an item. Raises FileNotFoundError where there are none."""
         return pd.read_parquet(self._folder(key) / "reverse.parquet")
 
-    def examples(self, key: str) -> list[Example]:
-        """Raises FileNotFoundError where there is no such cell."""
-        text = (self._folder(key) / "examples.json").read_text(encoding="utf-8")
-        return [example_from_json(found) for found in json.loads(text)]
-
     def attachment(self, key: str, name: str) -> bytes | None:
         """What was stored beside a cell under that name; None where nothing was."""
         path = self._folder(key) / name
         return path.read_bytes() if path.is_file() else None
 
-    def thumbnail(self, jpeg: bytes) -> str:
-        """Store a picture under its digest; returns its file name."""
-        folder = self.root / "thumbnails"
-        name = f"{digest_of(jpeg)}.jpg"
-        if not (folder / name).is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            replace_file(folder / name, jpeg)
-        return name
+    @property
+    def media(self) -> Path:
+        """The folder of what a page can show and play."""
+        return self.root / "media"
+
+    def keep_medium(self, name: str, make: Callable[[], bytes]) -> None:
+        """Store what ``make`` gives under a name that stands for it, unless it is there.
+
+        Raises ValueError where the name is not one of a file, and what ``make`` raises.
+        """
+        if not name or name != Path(name).name:
+            raise ValueError(f"{name!r} cannot be the name of a medium")
+        if not (self.media / name).is_file():
+            content = make()
+            self.media.mkdir(parents=True, exist_ok=True)
+            replace_file(self.media / name, content)
 
     def write_skipped(self, skipped: Sequence[Skipped]) -> None:
         """Remember what the last run left out, in place of what was remembered before."""

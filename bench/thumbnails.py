@@ -29,6 +29,13 @@ SPECTROGRAM_SHAPE = (100, 160)
 # From dark violet over blue and green to yellow, evenly ascending in lightness.
 COLOURS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 
+# All that decides how a picture comes out.
+SETTINGS = (
+    (PIXELS, FRAME_PIXELS, JPEG_QUALITY, GAP_PIXELS, FRAMES, HEARD),
+    (FFT_SAMPLES, HOP_SAMPLES, LOWEST_HERTZ, RANGE_DECIBELS, SILENCE_DECIBELS),
+    (SPECTROGRAM_SHAPE, COLOURS),
+)
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 

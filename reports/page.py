@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,8 @@ from bench.summary import summarise
 from reports import accuracy, controls, inline_scripts, living, provenance, units
 from reports.ablations.section import context as ablations_context
 from reports.ablations.section import read_ablations
-from reports.comparison import Line, Section, sections, with_standings_of
+from reports.comparison import Section, sections, with_standings_of
 from reports.decide import section as decide
-from reports.examples import Album, album, inliner
 from reports.rendering import render
 from reports.throughput import section
 from reports.throughput.section import Throughput
@@ -68,15 +67,7 @@ def _fitting(results: Path, limit: int) -> bytes:
     told_of = sections(variants, "variant")
     if not parts and not told_of and not grown and not served.devices and not ablated.maps:
         return render("empty.html", _empty(results))
-    stored = {
-        line.anchor: (cell, store.examples(cell.spec.key))
-        for part in parts
-        for line in part.lines
-        if (cell := _exemplary(line)) is not None
-    }
-    inline = inliner(results / "thumbnails")
-    most = max((len(examples) for _, examples in stored.values()), default=0)
-    fixed = {
+    context = {
         **_masthead((*parts, *told_of), served, grown),
         **accuracy.context(parts, store.skipped()),
         **decide.context(parts, grown, served.cells),
@@ -90,15 +81,7 @@ def _fitting(results: Path, limit: int) -> bytes:
         "policy": inline_scripts.policy(SCRIPTS, charts=True),
         "charts_library": inline_scripts.packed_charts(),
     }
-    while True:
-        albums = {
-            anchor: album(cell, examples, most, inline)
-            for anchor, (cell, examples) in stored.items()
-        }
-        page = render("page.html", {**fixed, **_examples(albums)})
-        if len(page) <= limit or most == 0:
-            return page
-        most = min(most - 1, most * limit // len(page))
+    return render("page.html", context)
 
 
 def _empty(results: Path) -> dict[str, Any]:
@@ -107,11 +90,6 @@ def _empty(results: Path) -> dict[str, Any]:
         "exists": results.is_dir(),
         "policy": inline_scripts.policy(("copy",)),
     }
-
-
-def _exemplary(line: Line) -> Cell | None:
-    """The cell whose examples stand for the line: its first finished seed."""
-    return min(line.done, key=lambda cell: cell.spec.seed, default=None)
 
 
 def _masthead(
@@ -131,12 +109,4 @@ def _masthead(
         "superseded": sum(row.superseded for row in rows) + served.superseded,
         "measured": units.span(min(moments), max(moments)) if moments else units.ABSENT,
         "machines": tuple(dict.fromkeys(provenance.machine(cell) for cell in cells)),
-    }
-
-
-def _examples(albums: Mapping[str, Album]) -> dict[str, Any]:
-    return {
-        "albums": albums,
-        "examples_shown": sum(book.shown for book in albums.values()),
-        "examples_stored": sum(book.stored for book in albums.values()),
     }

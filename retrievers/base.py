@@ -198,6 +198,19 @@ class Mapped(Protocol):
         ...
 
 
+@runtime_checkable
+class Named(Protocol):
+    """A retriever that answers by writing an item's identifier."""
+
+    def identifiers(self, items: Sequence[Item]) -> IntArray:
+        """[items, length] the codes that are written, -1 behind a shorter one.
+
+        With the counter that tells equal ones apart. Raises ValueError for an item that is not
+        in the gallery.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class GalleryCaptions:
     """What was said of the items of a gallery without people, and by whom.

@@ -189,6 +189,13 @@ class Generative:
             raise ValueError("the map is of the gallery that was indexed, in its order")
         return ItemMap(self._encoder.encode_items(items), self._cart.gallery[:, :-1])
 
+    def identifiers(self, items: Sequence[Item]) -> IntArray:
+        """[items, levels + 1] the codes of each item's identifier, its counter last."""
+        rows = self._rows_of([item.id for item in items])
+        if self._cart.gallery is None:
+            raise ValueError(f"{self._spec.name} has no gallery: call index first")
+        return self._cart.gallery[rows]
+
     def save(self, folder: Path) -> None:
         """Write encoder, model and gallery. Raises ValueError when nothing was indexed."""
         save(self._cart, folder / "cart")

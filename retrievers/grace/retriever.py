@@ -18,6 +18,7 @@ from retrievers.base import (
     Encoder,
     GalleryCaptions,
     IndexStats,
+    IntArray,
     Ranking,
     RetrieverSpec,
     check_depth,
@@ -122,6 +123,14 @@ class Grace:
         if self._generated is None:
             return None
         return GalleryCaptions(self._generated.texts, self._generated.source)
+
+    def identifiers(self, items: Sequence[Item]) -> IntArray:
+        """[items, positions] the tokens of each item's identifier, -1 behind a shorter one."""
+        places = {one: row for row, one in enumerate(self._ids)}
+        absent = [item.id for item in items if item.id not in places]
+        if self._gallery is None or absent:
+            raise ValueError(f"no item {absent[0]!r} in the gallery" if absent else "no gallery")
+        return self._gallery.identifiers[[places[item.id] for item in items]]
 
     def save(self, folder: Path) -> None:
         """Write encoder, model and gallery. Raises ValueError when nothing was indexed."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from bench.cells import Cell, CellSpec, Example, Hit, Measure
+from bench.cells import Cell, CellSpec, Measure
 from bench.directions import ranks_of
 from bench.metrics import per_query
 from bench.statistics import measures
@@ -91,12 +91,3 @@ def failed(*, created: str = "2026-01-01", **changes: object) -> Cell:
         command="",
         reason="It broke.",
     )
-
-
-EXAMPLE = Example(
-    query="q0",
-    text="what <b>was</b>",
-    rank=0,
-    answer=Hit("i9", float("nan"), "", True),
-    top=(Hit("i0", 1.0, "x.jpg", False), Hit("i1", 0.5, "", False)),
-)

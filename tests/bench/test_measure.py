@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from bench.cells import CellSpec
-from bench.examples import examples, sample
 from bench.galleries import relevant_rows, shuffled
 from bench.measure import SpecMismatch, measure
-from bench.metrics import Ranks
 from bench.ranking_check import BadRanking
-from bench.store import ResultStore
 from datasets.base import Dataset, Item, Pairs, Query
 from tests.bench import toy
 
@@ -44,10 +39,6 @@ DATASET = Dataset(
 
 def spec(adapter: toy.ToyAdapter, seed: int = 0) -> CellSpec:
     return CellSpec(adapter.tiny(0).spec, "toys", "all", "d", True, seed, 10, "c")
-
-
-def found_at(best: npt.ArrayLike, worst: npt.ArrayLike) -> Ranks:
-    return Ranks(np.array(best), np.array(worst), (np.array(best) > 0).astype(np.int64))
 
 
 def test_a_good_retriever_is_right() -> None:
@@ -111,31 +102,3 @@ def test_rows_of_several_right_items() -> None:
     queries = [Query("a", "", ("red-b", "red-a")), Query("b", "", ("blue-a",))]
     assert relevant_rows(queries, ITEMS).tolist() == [[1, 0], [8, -1]]
     assert relevant_rows(queries, ITEMS[1:]).tolist() == [[0], [7]]
-
-
-def test_examples_are_a_random_sample_of_both_outcomes() -> None:
-    best = np.array([1] * 50 + [0] * 30 + [4] * 30 + [1] * 5)
-    worst = np.array([1] * 50 + [0] * 30 + [4] * 30 + [3] * 5)
-    chosen = sample(found_at(best, worst), seed=1)
-    assert (chosen[:8] < 50).all()
-    assert ((chosen[8:] >= 50) & (chosen[8:] < 110)).all()
-    assert len(set(chosen.tolist())) == 16
-    assert chosen.tolist() == sample(found_at(best, worst), seed=1).tolist()
-    drawn = {tuple(sample(found_at(best, worst), seed=seed)) for seed in range(20)}
-    assert len(drawn) == 20
-    assert sample(found_at([0, 1], [0, 1]), seed=0).tolist() == [1, 0]
-
-
-def test_an_example_shows_the_top_and_the_answer(tmp_path: Path) -> None:
-    store = ResultStore(tmp_path)
-    gallery = {item.id: item for item in ITEMS}
-    top = [{name: 1.0 - place / 10 for place, name in enumerate(NAMES[1:8])}] * 2
-    queries = (DATASET.queries[0], DATASET.queries[2])
-    ranks = found_at([0, 2], [0, 2])
-    missed, found = examples(np.array([0, 1]), queries, top, ranks, gallery, store)
-    assert (missed.rank, missed.answer.item, missed.answer.right) == (0, "red-a", True)
-    assert np.isnan(missed.answer.score)
-    assert [hit.item for hit in found.top] == NAMES[1:6]
-    assert [hit.right for hit in found.top] == [False, True, False, False, False]
-    assert (found.rank, found.answer.score) == (2, 0.9)
-    assert all((tmp_path / "thumbnails" / hit.thumbnail).is_file() for hit in found.top)

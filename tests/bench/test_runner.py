@@ -15,6 +15,7 @@ import bench.accuracy
 import bench.request
 from bench.accuracy import app
 from bench.cells import Cell
+from bench.looks import ATTACHMENT, looks_from_json
 from bench.store import ResultStore
 from datasets.loading import Choice
 from tests.bench.processes import start
@@ -115,10 +116,13 @@ def test_good_and_bad_retrievers_in_one_run(run_and_report: Run, tmp_path: Path)
     assert cell.memory["peak_bytes"] > 10_000_000
     assert "--retriever tests.bench.toy:LEXICAL" in cell.command
     assert cell.machine["device"] == "cpu"
-    examples = ResultStore(tmp_path / "results").examples(cell.spec.key)
-    assert [example.rank for example in examples] == [1] * 8
-    pictures = {hit.thumbnail for example in examples for hit in example.top}
-    assert all((tmp_path / "results" / "thumbnails" / name).is_file() for name in pictures)
+    store = ResultStore(tmp_path / "results")
+    shown = [store.attachment(cells[name].spec.key, ATTACHMENT) for name in ("lexical", "constant")]
+    first, second = (looks_from_json(content or b"") for content in shown)
+    assert len(first.queries) == 24
+    assert first.queries == second.queries
+    pictures = {seen.media.thumbnail for seen in first.items.values()}
+    assert {path.name for path in store.media.iterdir()} == pictures
 
 
 def test_what_is_stored_is_reused_and_what_failed_runs_again(

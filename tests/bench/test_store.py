@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import multiprocessing
 import os
 import shutil
@@ -17,7 +16,7 @@ import pytest
 
 import bench.store
 from bench.store import RANK_COLUMNS, REVERSE_COLUMNS, ResultStore, Skipped
-from tests.bench.results import EXAMPLE, SPEC, done, failed, frame, reverse_frame
+from tests.bench.results import SPEC, done, failed, frame, reverse_frame
 
 PLACES = [1, 0, 3, 10]
 
@@ -29,7 +28,7 @@ def store(tmp_path: Path) -> ResultStore:
 
 def test_what_is_written_is_read(store: ResultStore) -> None:
     cell = done(PLACES)
-    store.write(cell, frame(PLACES), [EXAMPLE])
+    store.write(cell, frame(PLACES))
     assert store.get(SPEC.key) == cell
     assert store.cells() == [cell]
     found = store.ranks(SPEC.key)
@@ -37,10 +36,6 @@ def test_what_is_written_is_read(store: ResultStore) -> None:
     assert found["best"].tolist() == PLACES
     assert found["text"].tolist() == frame(PLACES)["text"].tolist()
     assert [list(ids) for ids in found["ids"]] == frame(PLACES)["ids"].tolist()
-    (example,) = store.examples(SPEC.key)
-    assert math.isnan(example.answer.score)
-    assert example.top == EXAMPLE.top
-    assert (example.text, example.rank) == (EXAMPLE.text, 0)
 
 
 def test_nothing_is_there_at_first(store: ResultStore) -> None:
@@ -111,13 +106,13 @@ def _rename_key(path: Path) -> None:
         ("cell.json", _rename_key),
         ("ranks.parquet", _cut),
         ("ranks.parquet", Path.unlink),
-        ("examples.json", _cut),
+        ("looks.json", _cut),
     ],
 )
 def test_a_broken_cell_is_put_aside_with_a_sentence(
     store: ResultStore, caplog: pytest.LogCaptureFixture, file: str, damage: object
 ) -> None:
-    store.write(done(PLACES), frame(PLACES))
+    store.write(done(PLACES), frame(PLACES), attachments={"looks.json": b"{} "})
     store.write(done(PLACES, seed=1), frame(PLACES))
     damage(store.root / SPEC.key / file)  # type: ignore[operator]
     with caplog.at_level(logging.WARNING):
@@ -214,12 +209,22 @@ def test_writers_and_readers_at_once_see_whole_cells(
     assert not (store.root / "quarantine").exists(), caplog.text
 
 
-def test_thumbnails_are_stored_once_under_their_digest(store: ResultStore) -> None:
-    first, again = store.thumbnail(b"jpeg one"), store.thumbnail(b"jpeg one")
-    other = store.thumbnail(b"jpeg two")
-    assert first == again != other
-    assert (store.root / "thumbnails" / first).read_bytes() == b"jpeg one"
+def test_a_medium_is_made_once(store: ResultStore) -> None:
+    made: list[str] = []
+
+    def make() -> bytes:
+        made.append("again")
+        return b"jpeg"
+
+    store.keep_medium("one.jpg", make)
+    store.keep_medium("one.jpg", make)
+    store.keep_medium("two.jpg", make)
+    assert made == ["again"] * 2
+    assert (store.media / "one.jpg").read_bytes() == b"jpeg"
     assert store.cells() == []
+    for name in ("", "../one.jpg", "a/b.jpg"):
+        with pytest.raises(ValueError, match="name of a medium"):
+            store.keep_medium(name, make)
 
 
 def test_what_was_skipped_is_remembered(store: ResultStore) -> None:
@@ -239,7 +244,7 @@ def test_a_result_of_an_empty_ranking_is_kept(store: ResultStore) -> None:
 
 
 def test_a_copied_store_reads_the_same(store: ResultStore, tmp_path: Path) -> None:
-    store.write(done(PLACES), frame(PLACES), [EXAMPLE])
+    store.write(done(PLACES), frame(PLACES))
     shutil.copytree(store.root, tmp_path / "elsewhere")
     other = ResultStore(tmp_path / "elsewhere")
     assert other.cells() == store.cells()

@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image, ImageDraw
 
 from bench.cells import Cell, CellSpec, Measure
-from bench.store import Example, Hit, ResultStore
+from bench.store import ResultStore
 from datasets.base import MediaToText, Modality
 from retrievers.base import Paradigm, RetrieverSpec, Weights
 
@@ -42,7 +42,6 @@ class Plan:
     skill: float = 0.5
     items: int = 24
     captions: int = 5
-    examples: int = 8
     digest: str = "9f31c2d07be44aa8"
     checkpoint: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str | int | float | bool | None] = field(
@@ -99,9 +98,7 @@ def cell_spec(plan: Plan) -> CellSpec:
     )
 
 
-def store_result(
-    store: ResultStore, plan: Plan, texts: Sequence[str] = (), thumbnails: Sequence[str] = ()
-) -> Cell:
+def store_result(store: ResultStore, plan: Plan, texts: Sequence[str] = ()) -> Cell:
     """Write one finished cell; its captions are ``texts``, repeated, or described scenes."""
     rng = np.random.default_rng([plan.seed, len(plan.retriever), plan.items])
     queries = plan.items * plan.captions
@@ -110,7 +107,6 @@ def store_result(
         texts[place % len(texts)] if texts else scene_caption(place // plan.captions)
         for place in range(queries)
     ]
-    pictures = list(thumbnails) or [store.thumbnail(scene_jpeg(item)) for item in range(plan.items)]
     ranks = pd.DataFrame(
         {
             "query": [f"q{place:05d}" for place in range(queries)],
@@ -155,8 +151,7 @@ def store_result(
         revision="b884516d0c3e+changes",
         notes=plan.notes,
     )
-    shown = _examples(rng, plan, captions, best, pictures)
-    store.write(cell, ranks, shown, reverse=backward if plan.reverse else None)
+    store.write(cell, ranks, reverse=backward if plan.reverse else None)
     return cell
 
 
@@ -190,36 +185,6 @@ def _ranks(rng: np.random.Generator, queries: int, skill: float) -> np.ndarray:
     later = rng.geometric(max(0.15, skill / 2), queries) + 1
     best = np.where(rng.random(queries) < skill, 1, later)
     return np.where(best > DEPTH, 0, best).astype(np.int64)
-
-
-def _examples(
-    rng: np.random.Generator,
-    plan: Plan,
-    captions: Sequence[str],
-    best: np.ndarray,
-    pictures: Sequence[str],
-) -> list[Example]:
-    found = []
-    for right in (True, False):
-        places = np.flatnonzero((best == 1) == right)
-        for place in rng.permutation(places)[: plan.examples]:
-            found.append(
-                _example(int(place), int(best[place]), captions[place], plan.captions, pictures)
-            )
-    return found
-
-
-def _example(place: int, rank: int, text: str, captions: int, pictures: Sequence[str]) -> Example:
-    item = place // captions
-    answer = Hit(f"item-{item}", 0.9, pictures[item % len(pictures)], True)
-    others = range(item + 1, item + 1 + DEPTH)
-    top = [
-        Hit(f"item-{other}", 0.9 - 0.05 * step, pictures[other % len(pictures)], False)
-        for step, other in enumerate(others[:5])
-    ]
-    if 1 <= rank <= 5:
-        top[rank - 1] = answer
-    return Example(f"q{place:05d}", text, rank, answer, tuple(top))
 
 
 def scene_caption(item: int) -> str:

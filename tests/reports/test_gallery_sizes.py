@@ -34,7 +34,6 @@ def stored(store: ResultStore, name: str, size: int, skill: float, protocol: str
         digest=f"d{size}",
         paradigm="generative" if name == "cart" else "dual tower",
         diagnostics={"collision_ceiling": 1 - size / 10_000} if name == "cart" else {},
-        examples=0,
     )
     cell = store_result(store, plan)
     told = {} if size == 24 else {"R@1": 0.75, "R@10": 0.99}
@@ -110,7 +109,7 @@ def test_sizes_of_different_code_are_not_read_as_one_line(store: ResultStore) ->
     assert "different versions" not in report(store).words
     store_result(
         store,
-        Plan("tiny-dual", "flickr30k-mini", "mini-24 full corpus", items=25, examples=0),
+        Plan("tiny-dual", "flickr30k-mini", "mini-24 full corpus", items=25),
     )
     assert "different versions" in report(store).words
 

@@ -14,7 +14,7 @@ from cart.prefix_tree import ENDED
 from cart.tokenizer import encode
 from datasets.base import Pairs
 from retrievers import registry
-from retrievers.base import RetrieverSpec, Settings
+from retrievers.base import Named, RetrieverSpec, Settings
 from retrievers.grace import gallery as galleries
 from retrievers.grace.adapters import ATOMIC, SEMANTIC, STRUCTURED, GraceAdapter
 from retrievers.grace.config import GraceConfig
@@ -63,6 +63,12 @@ def test_it_ranks_a_gallery_that_it_was_told_of_only_through_borrowed_captions(
     assert (found.ids[:, 0] == np.arange(len(gallery))).mean() > 0.7
     assert set(stats.seconds) == {"encode", "train"} and stats.bytes > 0
     assert found.cost.tokens_decoded >= len(queries)
+    written = retriever.identifiers(gallery)
+    assert isinstance(retriever, Named)
+    assert len(set(map(tuple, written.tolist()))) == len(written) == len(gallery)
+    assert np.array_equal(retriever.identifiers(gallery[::-2]), written[::-2])
+    with pytest.raises(ValueError, match="no item 'train"):
+        retriever.identifiers(TRAIN.items)
     retriever.save(tmp_path)
     other = build(scheme, replace(CONFIG, length_penalty=-1.0))
     with pytest.raises(ValueError, match=r"other options: \['length_penalty'\]"):

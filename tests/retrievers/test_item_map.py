@@ -9,7 +9,7 @@ import pytest
 
 from cart.cart import Cart
 from cart.config import CaptionConfig, CartConfig, IdentifierConfig, ModelConfig, TrainConfig
-from retrievers.base import Mapped, RetrieverSpec
+from retrievers.base import Mapped, Named, RetrieverSpec
 from retrievers.captioners.neighbours import Neighbours
 from retrievers.generative import Generative
 from tests.retrievers.colours import ColourEncoder, captions_of, items
@@ -52,3 +52,14 @@ def test_codes_do_not_depend_on_how_long_the_model_is_trained() -> None:
     short = indexed(CONFIG).item_map(gallery)
     long = indexed(replace(CONFIG, fit=longer, absorb=longer)).item_map(gallery)
     assert np.array_equal(short.prefixes, long.prefixes)
+
+
+def test_each_item_is_written_by_its_codes_and_a_counter_of_its_own() -> None:
+    gallery, retriever = items("test", 2), indexed(CONFIG)
+    assert isinstance(retriever, Named)
+    codes = retriever.identifiers(gallery)
+    assert np.array_equal(codes[:, :-1], retriever.item_map(gallery).prefixes)
+    assert len(set(map(tuple, codes.tolist()))) == len(gallery)
+    assert np.array_equal(retriever.identifiers(gallery[::-2]), codes[::-2])
+    with pytest.raises(ValueError, match="no item 'train"):
+        retriever.identifiers(items("train", 1))

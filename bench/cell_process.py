@@ -18,6 +18,9 @@ from bench.cells import Cell, Example
 from bench.code_digest import code_digest
 from bench.directions import ranks_of
 from bench.examples import examples, sample
+from bench.galleries import galleries
+from bench.inside import record
+from bench.inside.look import look_inside
 from bench.job import Job, job_from_json
 from bench.measure import Measurement, Say, SpecMismatch, measure
 from bench.ranking_check import BadRanking
@@ -52,6 +55,8 @@ def compute(job: Job, say: Say) -> str:
     say("load")
     dataset, retriever = as_planned(job)
     taken = measure(job.spec, dataset, retriever, say)
+    say("inside")
+    attachments, unseen = _inside(job, dataset, retriever, taken)
     say("store")
     shown, notes = _examples(job, dataset, taken, store)
     cell = Cell(
@@ -68,10 +73,10 @@ def compute(job: Job, say: Say) -> str:
         memory=taken.memory,
         diagnostics=taken.diagnostics,
         ceilings=dataset.ceilings,
-        notes=(*taken.notes, *notes),
+        notes=(*taken.notes, *unseen, *notes),
         **asdict(job.provenance),
     )
-    store.write(cell, taken.frame, shown, reverse=taken.reverse_frame)
+    store.write(cell, taken.frame, shown, taken.reverse_frame, attachments)
     return job.spec.key
 
 
@@ -104,6 +109,20 @@ def _examples(
         return examples(chosen, taken.queries, top, ranks, gallery, store), ()
     except (MediaError, OSError) as problem:
         return [], (f"The examples are left out: {problem}",)
+
+
+def _inside(
+    job: Job, dataset: Dataset, retriever: Retriever, taken: Measurement
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """What cannot be shown of a retriever does not undo the measurement either."""
+    spec = job.spec
+    last = galleries(dataset, spec.seed)[-1]
+    try:
+        found = look_inside(retriever, last, taken.frame, spec.k, spec.seed)
+    except Exception as problem:
+        told = f"{type(problem).__name__}: {problem}"
+        return {}, (f"What goes on inside the retriever is left out: {told}",)
+    return ({} if found is None else {record.NAME: record.to_bytes(found)}), ()
 
 
 def serve(

@@ -5,6 +5,8 @@ results/<key>/ranks.parquet  a row a query (RANK_COLUMNS); a failed cell has non
 results/<key>/reverse.parquet  a row an item that asks for its text (REVERSE_COLUMNS), where the
                              retriever ranks texts
 results/<key>/examples.json  some queries with their answers (Example)
+results/<key>/inside.json    identifiers and beams (``bench.inside.record``), where the retriever
+                             can show them
 results/thumbnails/<digest>.jpg   small pictures that the examples name
 results/skipped.json         what the last run left out, and why
 results/quarantine/          cells that were found broken

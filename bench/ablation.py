@@ -13,12 +13,12 @@ from rich.console import Console
 from bench import options
 from bench.ablations import planning, terminal, wording
 from bench.ablations.evidence import evidence
-from bench.ablations.item_map import NoMap, cohesion, read
 from bench.ablations.maps import FIGURE, MapOutcome, make
 from bench.ablations.planning import Base
 from bench.ablations.runs import Drawn, Run, RunRow, RunStore
 from bench.ablations.tables import TABLES, ablation_of
 from bench.devices import UnusableDevice
+from bench.item_map import NoMap, cohesion, read
 from bench.options import ALL_DONE, SOME_FAILED, USAGE, speaker, status_of
 from bench.plan import Planned
 from bench.report_run import write_ablations, write_report

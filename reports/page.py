@@ -60,7 +60,11 @@ def write(results: Path, output: Path, limit: int = SIZE_LIMIT) -> Path:
     """
     if results.exists() and not results.is_dir():
         raise ReportError(f"{results} is a file; --results must name the folder of stored results.")
-    page = _fitting(results, limit)
+    return put(_fitting(results, limit), output)
+
+
+def put(page: bytes, output: Path) -> Path:
+    """Write a page in place of an older one. Raises ReportError where that is not possible."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         draft = output.with_name(f"{output.name}.{os.getpid()}.part")
@@ -77,14 +81,14 @@ def write(results: Path, output: Path, limit: int = SIZE_LIMIT) -> Path:
 def _fitting(results: Path, limit: int) -> bytes:
     """The page with as many examples a cell as keep it within ``limit`` bytes."""
     if not results.is_dir():
-        return _render("empty.html", {"results": str(results), "exists": False})
+        return render("empty.html", {"results": str(results), "exists": False})
     store = ResultStore(results)
     parts = sections(summarise(store))
     served = section.read(SpeedStore(results))
     grown = living.read_living(results)
     ablated = read_ablations(results)
     if not parts and not grown and not served.devices and not ablated.maps:
-        return _render("empty.html", {"results": str(results), "exists": True})
+        return render("empty.html", {"results": str(results), "exists": True})
     stored = {
         line.anchor: (cell, store.examples(cell.spec.key))
         for part in parts
@@ -108,7 +112,7 @@ def _fitting(results: Path, limit: int) -> bytes:
             anchor: album(cell, examples, most, inline)
             for anchor, (cell, examples) in stored.items()
         }
-        page = _render("page.html", {**fixed, **_examples(albums)})
+        page = render("page.html", {**fixed, **_examples(albums)})
         if len(page) <= limit or most == 0:
             return page
         most = min(most - 1, most * limit // len(page))
@@ -208,7 +212,8 @@ def _left_out_of(part: Section, skipped: Sequence[Skipped]) -> list[str]:
     ]
 
 
-def _render(template: str, context: Mapping[str, Any]) -> bytes:
+def render(template: str, context: Mapping[str, Any]) -> bytes:
+    """A page from one of the templates."""
     text = _environment().get_template(template).render(context)
     return text.encode("utf-8", errors="replace")
 

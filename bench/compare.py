@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -95,12 +96,15 @@ def compare(
     compared where both sides ran on one machine. Nothing is measured or changed.
 
     Exit status: 0 nothing is significantly worse; 1 a significant regression, a row that B lost
-    or that newly failed there, or with --speed a slow-down; 2 the command line cannot be used or
-    there is nothing to compare. Between revisions of one folder a row that B did not measure
-    again is not lost, since what its code does not change is reused.
+    or that newly failed there, or with --speed a slow-down (what B lost of a sweep is only told);
+    2 the command line cannot be used or there is nothing to compare. Between revisions of one
+    folder a row that B did not measure again is not lost, since what its code does not change is
+    reused.
     """
 
     def command() -> int:
+        if not math.isfinite(tolerance):
+            raise UsageError(f"--tolerance {tolerance}: give points, e.g. 0.5.")
         try:
             metrics = asked_metrics(metric)
         except ValueError as problem:

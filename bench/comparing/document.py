@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.comparing import wording
-from bench.comparing.accuracy import Change, Compared
 from bench.comparing.outcome import Comparison
 from bench.comparing.sides import Side
 from bench.comparing.speed import SpeedCompared
+from bench.comparing.verdicts import Change, Compared
 
 SCHEMA = 1
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.comparing.accuracy import WORSE, Compared, compare
+from bench.comparing.accuracy import compare
 from bench.comparing.sides import Side
 from bench.comparing.speed import SpeedCompared, compare_speed
+from bench.comparing.verdicts import WORSE, Compared
 from bench.options import ALL_DONE, SOME_FAILED
 
 

@@ -61,14 +61,10 @@ def compare_speed(before: Side, after: Side) -> tuple[SpeedCompared, ...]:
     A point that is missing from B is "lost" only where B would hold all that was measured.
     """
     first, second = _points(before.sweeps), _points(after.sweeps)
+    repeated = [_claimable(side) for side in (before, after)]
     least = {
-        part: max(found)
-        for part in _claimable(before).keys() | _claimable(after).keys()
-        if (
-            found := [
-                side[part] for side in (_claimable(before), _claimable(after)) if part in side
-            ]
-        )
+        part: max(side.get(part, 0.0) for side in repeated)
+        for part in repeated[0].keys() | repeated[1].keys()
     }
     told = []
     for point in sorted(first.keys() | second.keys(), key=_order):

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from bench.cells import Measure
 from bench.comparing import wording
-from bench.comparing.accuracy import WORSE, Change, Compared
 from bench.comparing.outcome import Comparison
 from bench.comparing.speed import SpeedCompared
+from bench.comparing.verdicts import WORSE, Change, Compared
 from bench.speed.wording import figure, times
 from bench.unseen import visible
 

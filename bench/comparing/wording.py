@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bench.cells import Measure
-from bench.comparing.accuracy import MEASURED, Compared, Verdict
 from bench.comparing.outcome import Comparison
 from bench.comparing.sides import Side
 from bench.comparing.speed import SpeedCompared
+from bench.comparing.verdicts import MEASURED, Compared, Verdict
 from bench.summary import labels
 
 _PLURAL = {

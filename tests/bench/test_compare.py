@@ -140,7 +140,8 @@ def test_a_drop_within_the_tolerance_is_told_and_no_regression(a: Path, b: Path)
     within = run(a, b, "--tolerance", "25.1")
     assert within.exit_code == 0
     assert "1 drop within tolerance" in within.stdout
-    assert run(a, b, "--tolerance", "-1").exit_code == 2
+    for points in ("-1", "inf", "nan"):
+        assert run(a, b, "--tolerance", points).exit_code == 2
 
 
 def test_figures_by_hand_and_holm_over_the_whole_run(a: Path, b: Path) -> None:
@@ -232,6 +233,31 @@ def test_other_queries_are_not_compared_and_alone_are_nothing_to_compare(a: Path
     assert ended.exit_code == 2
     assert "No row of" in ended.stderr and "The queries differ." in ended.stderr
     assert ended.stdout == ""
+
+
+def test_the_sides_exchanged_mirror_the_figures_and_keep_the_p_values(a: Path, b: Path) -> None:
+    rng = np.random.default_rng(8)
+    for side, chance in ((a, 0.8), (b, 0.5)):
+        put(side, "cart", (rng.random(2 * ITEMS) < chance).astype(int).tolist())
+        put(side, "tower", (rng.random(2 * ITEMS) < 0.5).astype(int).tolist())
+    ahead, back = document(a, b), document(b, a)
+    mirrored = {"regression": "improvement", "not told apart": "not told apart"}
+    assert {name: mirrored[verdict] for name, verdict in verdicts(ahead).items()} == verdicts(back)
+    for one, other in zip(ahead["rows"], back["rows"], strict=True):
+        first, second = one["changes"][0], other["changes"][0]
+        assert (first["p"], first["adjusted_p"]) == (second["p"], second["adjusted_p"])
+        assert first["detectable"] == pytest.approx(second["detectable"])
+        assert first["difference"]["low"] == pytest.approx(-second["difference"]["high"])
+
+
+def test_checkpoints_of_one_name_are_rows_of_their_own(a: Path, b: Path) -> None:
+    for at in ("one", "two"):
+        put(a, "tower", right(30), told={"checkpoint": {"image": at}})
+        put(b, "tower", right(30 if at == "one" else 5), told={"checkpoint": {"image": at}})
+    assert verdicts(document(a, b)) == {
+        "tower (image=one)": "identical",
+        "tower (image=two)": "regression",
+    }
 
 
 def test_the_reverse_direction_is_compared_too(a: Path, b: Path) -> None:

@@ -1,13 +1,15 @@
-"""Writes the HTML report at the end of a run, in a process of its own."""
+"""Writes the HTML report at the end of a run, and other pages, in a process of its own."""
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -27,11 +29,21 @@ def write_ablations(results: Path, out: Console, err: Console) -> bool:
     return _written("Plots and tables", words, out, err)
 
 
-def _written(what: str, words: Sequence[str], out: Console, err: Console) -> bool:
-    """Run a program that prints, as its last line, the place of what it wrote."""
+def write_comparison(document: Mapping[str, Any], output: Path, out: Console, err: Console) -> bool:
+    """Write the page of a comparison from its document; whether that went well."""
+    words = ["-m", "reports.compare_page", "--output", str(output)]
+    return _written("Page", words, out, err, json.dumps(document, allow_nan=False))
+
+
+def _written(what: str, words: Sequence[str], out: Console, err: Console, told: str = "") -> bool:
+    """Run a program that prints, as its last line, the place of what it wrote.
+
+    told  what it reads from standard input
+    """
     path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
     ended = subprocess.run(  # noqa: S603
         [sys.executable, *words],
+        input=told,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": path},

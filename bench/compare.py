@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from bench.comparing.accuracy import asked_metrics
 from bench.comparing.document import document
 from bench.comparing.outcome import Comparison, NothingToCompare, comparison
 from bench.comparing.sides import NoSide, Side, folder, revisions
+from bench.document import Conclusion
 from bench.options import USAGE, status_of
 from bench.report_run import write_comparison
 from bench.selection import UsageError
@@ -32,16 +32,13 @@ def sides(before: str, after: str, results: Path | None) -> tuple[Side, Side]:
     return first, second
 
 
-def show(found: Comparison, *, as_json: bool, page: Path | None, quiet: bool) -> int:
-    """Print the comparison, write its page, and return the exit status."""
+def conclude(found: Comparison, *, as_json: bool, page: Path | None, quiet: bool) -> Conclusion:
+    """Print the comparison unless its document is asked for, and write its page."""
     told = document(found)
-    if as_json:
-        typer.echo(json.dumps(told, indent=1, allow_nan=False))
-    else:
+    if not as_json:
         out.print(terminal.results(found, quiet=quiet))
-    if page is not None and not write_comparison(told, page, err if as_json else out, err):
-        return USAGE
-    return found.status
+    written = page is None or write_comparison(told, page, err if as_json else out, err)
+    return Conclusion(found.status if written else USAGE, "comparison", told)
 
 
 @app.command()
@@ -102,7 +99,7 @@ def compare(
     reused.
     """
 
-    def command() -> int:
+    def command() -> Conclusion:
         if not math.isfinite(tolerance):
             raise UsageError(f"--tolerance {tolerance}: give points, e.g. 0.5.")
         try:
@@ -112,9 +109,11 @@ def compare(
         found = comparison(
             *sides(before, after, results), metrics, tolerance / 100, with_speed=speed
         )
-        return show(found, as_json=as_json, page=page, quiet=quiet)
+        return conclude(found, as_json=as_json, page=page, quiet=quiet)
 
-    raise typer.Exit(status_of(command, (UsageError, NoSide, NothingToCompare), err))
+    raise typer.Exit(
+        status_of(command, (UsageError, NoSide, NothingToCompare), err, as_json=as_json)
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ def document(found: Comparison) -> dict[str, Any]:
     """Figures are fractions of 1, queries a second or ratios; B is ``after``."""
     return {
         "schema": SCHEMA,
+        "kind": "comparison",
         "status": found.status,
         "summary": list(wording.summary(found)),
         "before": _side(found.before),

@@ -152,8 +152,11 @@ class Section:
         return any(len(line.row.seeds) > 1 for line in self.lines)
 
 
-def sections(rows: Sequence[Row]) -> tuple[Section, ...]:
-    """The user's own data first, then the order of the registry; in each the highest R@1 first."""
+def sections(rows: Sequence[Row], anchor: str = "dataset") -> tuple[Section, ...]:
+    """The user's own data first, then the order of the registry; in each the highest R@1 first.
+
+    anchor  what the sections' anchors begin with
+    """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.dataset, row.protocol), []).append(row)
@@ -162,7 +165,7 @@ def sections(rows: Sequence[Row]) -> tuple[Section, ...]:
     ordered = sorted(groups, key=lambda group: (order.get(group[0], -1), *group))
     return tuple(
         _section(
-            f"dataset-{number}",
+            f"{anchor}-{number}",
             dataset if times[dataset] == 1 else f"{dataset} ({protocol})",
             groups[dataset, protocol],
         )

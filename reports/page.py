@@ -3,59 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from bench.cells import Cell
 from bench.growth.results import Living
 from bench.growth.summary import LivingRow
-from bench.left_out import grouped
 from bench.speed.cells import SpeedCell
 from bench.speed.store import SpeedStore
-from bench.store import ResultStore, Skipped
+from bench.store import ResultStore
 from bench.summary import summarise
-from reports import controls, living, provenance, units
+from reports import accuracy, controls, inline_scripts, living, provenance, units
 from reports.ablations.section import context as ablations_context
 from reports.ablations.section import read_ablations
-from reports.comparison import Line, Section, sections
-from reports.figures import METRICS
-from reports.gallery_sizes import growths
-from reports.plot import Bar, recall_plot
+from reports.comparison import Section, sections
+from reports.decide import section as decide
+from reports.rendering import render
 from reports.throughput import section
-from reports.throughput.provenance import numbers, untrained
 from reports.throughput.section import Throughput
 
 SIZE_LIMIT = 25_000_000
-PLOTTED = ("R@1", "R@10")
-# Characters that a row of the plot has room for.
-LABEL = 56
-MODALITIES = {"image": "pictures", "audio": "sounds", "video": "videos"}
+SCRIPTS = ("tables", "copy", "charts")
 
 
 class ReportError(Exception):
     """The report cannot be written; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class Panel:
-    """The plot of one section."""
-
-    section: Section
-    svg: Markup
-
-
 def write(results: Path, output: Path, limit: int = SIZE_LIMIT) -> Path:
     """Write the report of the cells under ``results`` to ``output`` and return its path.
 
-    The page shows fewer examples where all of them would take it above ``limit`` bytes, and
-    says so. The same results give the same bytes. Raises ReportError when ``results`` is not a
-    folder or ``output`` cannot be written.
+    The page shows fewer queries to look at where all of them would take it above ``limit``
+    bytes, and says so. The same results give the same bytes. Raises ReportError when ``results``
+    is not a folder or ``output`` cannot be written.
     """
     if results.exists() and not results.is_dir():
         raise ReportError(f"{results} is a file; --results must name the folder of stored results.")
@@ -74,62 +55,41 @@ def write(results: Path, output: Path, limit: int = SIZE_LIMIT) -> Path:
 
 
 def _fitting(results: Path, limit: int) -> bytes:
-    """The page with as many examples a cell as keep it within ``limit`` bytes."""
+    """The page with as many queries to look at as keep it within ``limit`` bytes."""
     if not results.is_dir():
-        return _render("empty.html", {"results": str(results), "exists": False})
+        return render("empty.html", _empty(results))
     store = ResultStore(results)
-    parts = sections(summarise(store))
     served = section.read(SpeedStore(results))
     grown = living.read_living(results)
     ablated = read_ablations(results)
-    if not parts and not grown and not served.devices and not ablated.maps:
-        return _render("empty.html", {"results": str(results), "exists": True})
-    panels = tuple(_panel(part, ablated.keys) for part in parts)
+    rows, variants = accuracy.of_ablations(summarise(store), ablated.keys)
+    parts = sections(rows)
+    told_of = sections(variants, "variant")
+    if not parts and not told_of and not grown and not served.devices and not ablated.maps:
+        return render("empty.html", _empty(results))
     fixed = {
-        **_masthead(parts, served, grown),
-        **_accuracy(parts, panels, store.skipped()),
+        **_masthead((*parts, *told_of), served, grown),
+        **accuracy.context(parts, store.skipped()),
+        **decide.context(parts, grown, served.cells),
         **controls.context(parts, store),
         **living.context(grown),
         **section.context(served),
         **ablations_context(ablated),
+        "variants": told_of,
         "limit": limit,
+        "scripts": SCRIPTS,
+        "policy": inline_scripts.policy(SCRIPTS, charts=True),
+        "charts_library": inline_scripts.packed_charts(),
     }
-    return _render("page.html", fixed)
+    return render("page.html", fixed)
 
 
-def _stands_in(line: Line, keys: frozenset[str]) -> bool:
-    """Whether a line is a variant whose place is the ablations' section: it is in the table of
-    accuracy too, but not in the plot at the head, nor are its examples shown."""
-    return "[" in line.row.retriever.name and all(cell.spec.key in keys for cell in line.row.cells)
-
-
-def _panel(part: Section, elsewhere: frozenset[str]) -> Panel:
-    bars = [
-        Bar(
-            units.cut(units.visible(line.label), LABEL),
-            {
-                name: figure.measure
-                for name, figure in zip(METRICS, line.figures, strict=True)
-                if figure and name in PLOTTED
-            },
-        )
-        for line in part.lines
-        if not _stands_in(line, elsewhere)
-    ]
-    described = "; ".join(_in_words(bar) for bar in bars)
-    title = f"Recall on {units.visible(part.label)}"
-    return Panel(part, recall_plot(bars, f"{part.anchor}-plot", title, described + "."))
-
-
-def _in_words(bar: Bar) -> str:
-    if not bar.measures:
-        return f"{bar.label}: no result"
-    figures = ", ".join(
-        f"{name} {units.percent(measure.value)} % "
-        f"({units.percent(measure.low)} to {units.percent(measure.high)})"
-        for name, measure in bar.measures.items()
-    )
-    return f"{bar.label}: {figures}"
+def _empty(results: Path) -> dict[str, Any]:
+    return {
+        "results": str(results),
+        "exists": results.is_dir(),
+        "policy": inline_scripts.policy(("copy",)),
+    }
 
 
 def _masthead(
@@ -150,67 +110,3 @@ def _masthead(
         "measured": units.span(min(moments), max(moments)) if moments else units.ABSENT,
         "machines": tuple(dict.fromkeys(provenance.machine(cell) for cell in cells)),
     }
-
-
-def _accuracy(
-    parts: Sequence[Section], panels: Sequence[Panel], skipped: Sequence[Skipped]
-) -> dict[str, Any]:
-    rows = [line.row for part in parts for line in part.lines]
-    return {
-        "sections": parts,
-        "panels": panels,
-        "growths": growths(parts),
-        "metrics": METRICS,
-        "datasets": tuple(dict.fromkeys(part.dataset for part in parts)),
-        "retrievers": tuple(dict.fromkeys(row.name for row in rows)),
-        "paradigms": tuple(dict.fromkeys(row.retriever.paradigm for row in rows)),
-        "skipped": {part.anchor: _left_out_of(part, skipped) for part in parts},
-        "not_run": grouped(skipped),
-    }
-
-
-def _left_out_of(part: Section, skipped: Sequence[Skipped]) -> list[str]:
-    """The retrievers that the last run left out of what this section shows."""
-    return [
-        each.retriever
-        for each in skipped
-        if each.retriever and each.dataset == part.dataset and each.protocol in ("", part.protocol)
-    ]
-
-
-def _render(template: str, context: Mapping[str, Any]) -> bytes:
-    text = _environment().get_template(template).render(context)
-    return text.encode("utf-8", errors="replace")
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        percent=units.percent,
-        seconds=units.seconds,
-        size=units.size,
-        count=units.count,
-        figure=units.figure,
-        milliseconds=units.milliseconds,
-        numbers=numbers,
-        moment=units.moment,
-        visible=units.visible,
-        option=provenance.option,
-        diagnosis=provenance.diagnosis,
-    )
-    environment.tests["untrained"] = untrained
-    environment.globals.update(
-        chance=units.chance,
-        modalities=MODALITIES,
-        shared=provenance.shared,
-        facts=provenance.FACTS,
-        command=lambda cell: cell.command,
-    )
-    return environment

@@ -1,0 +1,95 @@
+"""Accuracy: a section a dataset, and all of them at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from bench.left_out import grouped
+from bench.store import Skipped
+from bench.summary import Row
+from reports import units
+from reports.comparison import Section
+from reports.figures import METRICS
+from reports.gallery_sizes import growths
+from reports.plot import Bar, recall_plot
+
+PLOTTED = ("R@1", "R@10")
+# Characters that a row of the plot has room for.
+LABEL = 56
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The plot of one section."""
+
+    section: Section
+    svg: Markup
+
+
+def of_ablations(rows: Sequence[Row], keys: Collection[str]) -> tuple[list[Row], list[Row]]:
+    """The rows of retrievers, and those of variants that were measured for an ablation alone.
+
+    keys  of the cells that the stored ablations name
+    """
+
+    def variant(row: Row) -> bool:
+        return "[" in row.retriever.name and all(cell.spec.key in keys for cell in row.cells)
+
+    return [row for row in rows if not variant(row)], [row for row in rows if variant(row)]
+
+
+def context(parts: Sequence[Section], skipped: Sequence[Skipped]) -> dict[str, Any]:
+    """What the templates of the datasets' sections want."""
+    rows = [line.row for part in parts for line in part.lines]
+    return {
+        "sections": parts,
+        "panels": tuple(map(_panel, parts)),
+        "growths": growths(parts),
+        "metrics": METRICS,
+        "datasets": tuple(dict.fromkeys(part.dataset for part in parts)),
+        "retrievers": tuple(dict.fromkeys(row.name for row in rows)),
+        "paradigms": tuple(dict.fromkeys(row.retriever.paradigm for row in rows)),
+        "skipped": {part.anchor: _left_out_of(part, skipped) for part in parts},
+        "not_run": grouped(skipped),
+    }
+
+
+def _panel(part: Section) -> Panel:
+    bars = [
+        Bar(
+            units.cut(units.visible(line.label), LABEL),
+            {
+                name: figure.measure
+                for name, figure in zip(METRICS, line.figures, strict=True)
+                if figure and name in PLOTTED
+            },
+        )
+        for line in part.lines
+    ]
+    described = "; ".join(_in_words(bar) for bar in bars)
+    title = f"Recall on {units.visible(part.label)}"
+    return Panel(part, recall_plot(bars, f"{part.anchor}-plot", title, described + "."))
+
+
+def _in_words(bar: Bar) -> str:
+    if not bar.measures:
+        return f"{bar.label}: no result"
+    figures = ", ".join(
+        f"{name} {units.percent(measure.value)} % "
+        f"({units.percent(measure.low)} to {units.percent(measure.high)})"
+        for name, measure in bar.measures.items()
+    )
+    return f"{bar.label}: {figures}"
+
+
+def _left_out_of(part: Section, skipped: Sequence[Skipped]) -> list[str]:
+    """The retrievers that the last run left out of what this section shows."""
+    return [
+        each.retriever
+        for each in skipped
+        if each.retriever and each.dataset == part.dataset and each.protocol in ("", part.protocol)
+    ]

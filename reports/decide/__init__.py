@@ -1,0 +1,1 @@
+"""What a reader decides by: accuracy against speed, and what each retriever costs."""

@@ -1,0 +1,60 @@
+"""The page's templates, and the words in which they write figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from reports import inline_scripts, provenance, units
+from reports.throughput.provenance import numbers, untrained
+
+MODALITIES = {"image": "pictures", "audio": "sounds", "video": "videos"}
+
+
+def render(template: str, context: Mapping[str, Any]) -> bytes:
+    """A page as UTF-8; half of a surrogate pair, which has no such form, is a question mark."""
+    text = _environment().get_template(template).render(context)
+    return text.encode("utf-8", errors="replace")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=units.percent,
+        seconds=units.seconds,
+        size=units.size,
+        count=units.count,
+        figure=units.figure,
+        milliseconds=units.milliseconds,
+        numbers=numbers,
+        moment=units.moment,
+        visible=units.visible,
+        option=provenance.option,
+        diagnosis=provenance.diagnosis,
+    )
+    environment.tests["untrained"] = untrained
+    environment.globals.update(
+        chance=units.chance,
+        modalities=MODALITIES,
+        shared=provenance.shared,
+        facts=provenance.FACTS,
+        command=lambda cell: cell.command,
+        wordings={
+            "seconds": units.seconds,
+            "milliseconds": lambda value: units.milliseconds(1000 * value),
+            "size": units.size,
+        },
+        inlined=inline_scripts.inlined,
+    )
+    return environment

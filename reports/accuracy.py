@@ -8,6 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from bench.averages import METRICS as AVERAGED
+from bench.averages import averages
 from bench.left_out import grouped
 from bench.store import Skipped
 from bench.summary import Row
@@ -48,6 +50,8 @@ def context(parts: Sequence[Section], skipped: Sequence[Skipped]) -> dict[str, A
     return {
         "sections": parts,
         "panels": tuple(map(_panel, parts)),
+        "averages": averages(rows),
+        "averaged": AVERAGED,
         "growths": growths(parts),
         "metrics": METRICS,
         "datasets": tuple(dict.fromkeys(part.dataset for part in parts)),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from bench.cells import Cell
+from bench.standings import Standings, standings_by
+from bench.store import ResultStore
 from bench.summary import Row, labels
 from datasets import registry
-from reports.figures import Figure, figures_of, with_best
+from reports.figures import METRICS, Figure, figures_of, with_standings
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ class Section:
     label     the dataset's name; with the protocol where the page has the dataset twice
     notes     what the results say that a reader must see; with names where not all say it
     warnings  reasons why the lines may not be compared with each other
+    forward   metric -> how the lines stand, in their order; empty where fewer than two can be
+              compared
+    backward  the same of media that ask for their text
     """
 
     anchor: str
@@ -90,6 +95,8 @@ class Section:
     lines: tuple[Line, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    forward: Mapping[str, Standings] = field(default_factory=dict)
+    backward: Mapping[str, Standings] = field(default_factory=dict)
 
     @property
     def gallery(self) -> int | None:
@@ -185,7 +192,6 @@ def _section(anchor: str, label: str, rows: Sequence[Row]) -> Section:
         )
         for number, (row, name) in enumerate(ordered, start=1)
     )
-    warnings = _warnings(lines)
     first = rows[0]
     return Section(
         anchor,
@@ -193,10 +199,34 @@ def _section(anchor: str, label: str, rows: Sequence[Row]) -> Section:
         first.dataset,
         first.protocol,
         first.synthetic,
-        lines if warnings else _mark_best(lines),
+        lines,
         _notes(lines),
-        warnings,
+        _warnings(lines),
     )
+
+
+def with_standings_of(part: Section, store: ResultStore) -> Section:
+    """The section with each figure's standing, where its lines may be compared."""
+    if part.warnings:
+        return part
+    rows = [line.row for line in part.lines]
+    forward = _told_apart(standings_by(METRICS, rows, store))
+    backward = _told_apart(standings_by(METRICS, rows, store, reverse=True))
+    figures = [line.figures for line in part.lines]
+    reverse = [line.reverse for line in part.lines]
+    if forward:
+        figures = with_standings(figures, forward)
+    if backward:
+        reverse = with_standings(reverse, backward)
+    lines = tuple(
+        replace(line, figures=one, reverse=other)
+        for line, one, other in zip(part.lines, figures, reverse, strict=True)
+    )
+    return replace(part, lines=lines, forward=forward, backward=backward)
+
+
+def _told_apart(found: Mapping[str, Standings]) -> Mapping[str, Standings]:
+    return found if all(each.pairs for each in found.values()) else {}
 
 
 def _merit(row: Row) -> tuple[bool, float, str]:
@@ -226,15 +256,6 @@ def _warnings(lines: Sequence[Line]) -> tuple[str, ...]:
             "differ, see the provenance), so no row is marked best. Run the older ones again.",
         )
     return ()
-
-
-def _mark_best(lines: Sequence[Line]) -> tuple[Line, ...]:
-    forward = with_best([line.figures for line in lines])
-    backward = with_best([line.reverse for line in lines])
-    return tuple(
-        replace(line, figures=figures, reverse=reverse)
-        for line, figures, reverse in zip(lines, forward, backward, strict=True)
-    )
 
 
 def mean(values: Iterable[float]) -> float:

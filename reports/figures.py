@@ -1,4 +1,4 @@
-"""The figures of a table by metric, and which of a column is clearly best."""
+"""The figures of a table by metric, and where each stands among those of its column."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.cells import Measure
+from bench.standings import Standing, Standings
 
 METRICS = ("R@1", "R@5", "R@10", "MRR@10")
 
@@ -14,14 +15,24 @@ METRICS = ("R@1", "R@5", "R@10", "MRR@10")
 class Figure:
     """One figure of the accuracy table.
 
-    measure  fractions of 1, mean over seeds
-    sd       standard deviation over seeds, None for a single seed
-    best     its interval lies above the interval of every other line
+    measure   fractions of 1, mean over seeds
+    sd        standard deviation over seeds, None for a single seed
+    standing  among the rows it is compared with, None where there are none
     """
 
     measure: Measure
     sd: float | None
-    best: bool = False
+    standing: Standing | None = None
+
+    @property
+    def best(self) -> bool:
+        """Whether it is significantly above all others."""
+        return self.standing is not None and self.standing.worst == 1
+
+    @property
+    def tied(self) -> bool:
+        """Whether it is the highest or not told apart from that, and is not alone in it."""
+        return self.standing is not None and self.standing.tied and not self.best
 
 
 def figures_of(
@@ -33,23 +44,15 @@ def figures_of(
     )
 
 
-def with_best(rows: Sequence[tuple[Figure | None, ...]]) -> list[tuple[Figure | None, ...]]:
-    """The rows with the clear best of each metric marked."""
-    best = [_clear_best(column) for column in zip(*rows, strict=True)]
+def with_standings(
+    rows: Sequence[tuple[Figure | None, ...]], standings: Mapping[str, Standings]
+) -> list[tuple[Figure | None, ...]]:
+    """The rows with the standing of each figure; standings  of these rows, by metric."""
+    columns = [standings[name].of for name in METRICS]
     return [
         tuple(
-            replace(figure, best=True) if figure and best[place] == number else figure
-            for place, figure in enumerate(row)
+            replace(figure, standing=column[number]) if figure else None
+            for figure, column in zip(row, columns, strict=True)
         )
         for number, row in enumerate(rows)
     ]
-
-
-def _clear_best(figures: Sequence[Figure | None]) -> int | None:
-    """The place whose interval lies wholly above all others; None with fewer than two figures."""
-    there = [(place, figure.measure) for place, figure in enumerate(figures) if figure]
-    if len(there) < 2:
-        return None
-    place, top = max(there, key=lambda pair: pair[1].low)
-    clear = all(top.low > measure.high for other, measure in there if other != place)
-    return place if clear else None

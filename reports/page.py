@@ -17,7 +17,7 @@ from bench.summary import summarise
 from reports import accuracy, controls, inline_scripts, living, provenance, units
 from reports.ablations.section import context as ablations_context
 from reports.ablations.section import read_ablations
-from reports.comparison import Section, sections
+from reports.comparison import Section, sections, with_standings_of
 from reports.decide import section as decide
 from reports.rendering import render
 from reports.throughput import section
@@ -63,7 +63,7 @@ def _fitting(results: Path, limit: int) -> bytes:
     grown = living.read_living(results)
     ablated = read_ablations(results)
     rows, variants = accuracy.of_ablations(summarise(store), ablated.keys)
-    parts = sections(rows)
+    parts = tuple(with_standings_of(part, store) for part in sections(rows))
     told_of = sections(variants, "variant")
     if not parts and not told_of and not grown and not served.devices and not ablated.maps:
         return render("empty.html", _empty(results))

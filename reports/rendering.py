@@ -32,6 +32,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         percent=units.percent,
+        chance_of=units.p_value,
         seconds=units.seconds,
         size=units.size,
         count=units.count,

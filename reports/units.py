@@ -20,6 +20,11 @@ def chance(right: int, ranked: int) -> str:
     return "100" if share > 99 else f"{share:.2g}"
 
 
+def p_value(value: float) -> str:
+    """A p-value with two digits: 0.21, 0.034, 0.0012, < 0.001."""
+    return "< 0.001" if value < 0.001 else f"{value:.2g}"
+
+
 def seconds(value: float | None) -> str:
     """A duration in the unit that needs the fewest digits: 0.42 s, 38 s, 2 min 05 s, 1 h 12 min."""
     if value is None:

@@ -52,8 +52,9 @@ class Ablations:
 
     @property
     def keys(self) -> frozenset[str]:
-        """The cells whose figures stand here."""
-        return frozenset(cell.spec.key for found in self.tables for cell in found.cells)
+        """The cells that stand here, failed ones too."""
+        rows = (row for found in self.tables for row in found.run.rows)
+        return frozenset(key for row in rows for key in row.keys.values())
 
 
 @dataclass(frozen=True)

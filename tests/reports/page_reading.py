@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
+
+from reports import inline_scripts
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 ACTIVE = {
@@ -24,7 +28,7 @@ class Element:
         return "".join(
             child if isinstance(child, str) else child.text
             for child in self.children
-            if isinstance(child, str) or child.tag != "style"
+            if isinstance(child, str) or child.tag not in ("style", "script")
         )
 
     @property
@@ -90,6 +94,9 @@ def assert_inert(page: Element) -> None:
     """No element or attribute that could run, load or send anything."""
     assert len(page.all("style")) == 1
     for element in page.all():
+        if element.tag == "script":
+            assert_harmless(element)
+            continue
         assert element.tag not in ACTIVE, element.tag
         for name, value in element.attributes.items():
             assert not name.startswith("on"), (element.tag, name)
@@ -99,3 +106,20 @@ def assert_inert(page: Element) -> None:
                 assert value.startswith("#") or (element.tag, value) == ("link", "data:,")
             if name == "style":
                 assert "url(" not in value
+
+
+def assert_harmless(script: Element) -> None:
+    """A script of the package to the letter, or data, in which no element could end or begin."""
+    content = "".join(map(str, script.children))
+    if "type" not in script.attributes:
+        assert not script.attributes
+        assert content in own_scripts(), content[:200]
+        return
+    assert script.attributes.keys() <= {"type", "id"}
+    assert script.attributes["type"] in ("application/json", "application/octet-stream")
+    assert not re.search("[<>&]", content)
+
+
+def own_scripts() -> set[str]:
+    folder = Path(inline_scripts.__file__).parent / "scripts"
+    return {path.read_text(encoding="utf-8") for path in folder.glob("*.js")}

@@ -63,6 +63,7 @@ class Plan:
             "search/encode": 3.9,
         }
     )
+    pace: float = 420.0
     machine: Mapping[str, str] = field(
         default_factory=lambda: {
             "processor": "Example Processor 3.1 GHz",
@@ -142,6 +143,7 @@ def store_result(store: ResultStore, plan: Plan, texts: Sequence[str] = ()) -> C
             "train_items": 4 * plan.items,
         },
         seconds=plan.seconds,
+        pace={"batch-100": Measure(plan.pace, 0.9 * plan.pace, 1.1 * plan.pace)},
         memory={"peak_bytes": 913_000_000 + plan.seed, "index_bytes": plan.items * 512},
         diagnostics=plan.diagnostics,
         machine=plan.machine,

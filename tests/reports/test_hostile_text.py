@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
 from pathlib import Path
 
 from bench.store import ResultStore
@@ -67,7 +70,7 @@ def test_half_of_a_surrogate_pair_does_not_stop_the_page(tmp_path: Path) -> None
     assert "broken ? reason" in page_of(store).words
 
 
-def test_the_policy_forbids_all_but_inline_style_and_data_images(tmp_path: Path) -> None:
+def test_the_policy_forbids_all_but_what_the_page_holds(tmp_path: Path) -> None:
     store = ResultStore(tmp_path / "results")
     store_result(store, Plan("cart", items=4))
     page = page_of(store)
@@ -77,10 +80,19 @@ def test_the_policy_forbids_all_but_inline_style_and_data_images(tmp_path: Path)
         if meta.attributes.get("http-equiv") == "Content-Security-Policy"
     )
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    allowed = rules.pop("script-src").split()
     assert rules == {
         "default-src": "'none'",
         "style-src": "'unsafe-inline'",
         "img-src": "data:",
+        "media-src": "data:",
         "base-uri": "'none'",
         "form-action": "'none'",
     }
+    scripts = [script for script in page.all("script") if "type" not in script.attributes]
+    (packed,) = page.all("script", id="charts-library")
+    library = gzip.decompress(base64.b64decode(str(packed.children[0])))
+    contents = [*(str(script.children[0]).encode() for script in scripts), library]
+    assert sorted(allowed) == sorted(
+        f"'sha256-{base64.b64encode(hashlib.sha256(each).digest()).decode()}'" for each in contents
+    )

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.standings import standings
 from bench.store import ResultStore, Skipped
+from bench.summary import summarise
 from reports.page import ReportError, write
 from retrievers import registry
 from retrievers.entry import PublishedRow
@@ -76,8 +78,9 @@ def test_costs_are_those_of_the_cell(store: ResultStore) -> None:
     seconds = {"fit/embed": 90.0, "fit/train": 35.2, "index/encode": 2.0, "index/build": 0.34}
     store_result(store, Plan("tiny-dual", items=60, seconds=seconds))
     store_result(store, Plan("aligned", items=60, seconds={"index/encode": 0.5}))
-    table = report(store).all("table", class_="cost")[0]
-    rows = {row.all("th")[0].words: row for row in table.all("tr")[1:]}
+    (part,) = report(store).all("section", class_="dataset")
+    tables = (table for table in part.all("table", class_="cost") if "took" in table.words)
+    rows = {row.all("th")[0].words: row for row in next(tables).all("tr")[1:]}
     assert [cell.words for cell in rows["tiny-dual"].all("td")] == [
         "60",
         "300",
@@ -208,15 +211,59 @@ def test_an_untrained_row_is_not_taken_for_the_trained_one(store: ResultStore) -
     assert set(accuracy_rows(report(store))) == {"tiny-dual", "tiny-dual (untrained)"}
 
 
-@pytest.mark.parametrize(("other", "marked"), [(0.1, ["tiny-dual"]), (0.48, []), (0.9, ["cart"])])
-def test_best_is_marked_only_when_the_intervals_part(
-    store: ResultStore, other: float, marked: list[str]
+@pytest.mark.parametrize(
+    ("other", "best", "tied"),
+    [(0.1, ["tiny-dual"], []), (0.48, [], ["cart", "tiny-dual"]), (0.9, ["cart"], [])],
+)
+def test_best_is_marked_only_where_it_is_told_apart(
+    store: ResultStore, other: float, best: list[str], tied: list[str]
 ) -> None:
     store_result(store, Plan("tiny-dual", skill=0.5))
     store_result(store, Plan("cart", skill=other))
     rows = accuracy_rows(report(store))
-    first = {name: row.all("td")[0] for name, row in rows.items()}
-    assert [name for name, cell in first.items() if cell.all(class_="crown")] == marked
+    crowns = {name: row.all("td")[0].all(class_="crown") for name, row in rows.items()}
+    assert sorted(name for name, found in crowns.items() if found) == sorted(best or tied)
+    words = {crown.words for found in crowns.values() for crown in found}
+    assert words == ({"best"} if best else {"tied for best"})
+    ranks = {name: row.all("td", class_="rank")[0].words for name, row in rows.items()}
+    assert set(ranks.values()) == ({"1", "2"} if best else {"1–2"})
+
+
+def test_every_pair_stands_with_what_could_have_been_found(store: ResultStore) -> None:
+    for name, skill in (("tiny-dual", 0.5), ("cart", 0.9), ("cascade", 0.88)):
+        store_result(store, Plan(name, skill=skill))
+    rows = [row for row in summarise(store) if row.metrics]
+    found = standings(rows, store)
+    page = report(store)
+    (table,) = page.all(class_="pairs")[0].all("table")
+    shown = {
+        frozenset((row.all("th")[0].words, row.all("td")[0].words)): row.all("td")[-1].words
+        for row in table.all("tr")[1:]
+    }
+    names = [row.name for row in rows]
+    assert shown == {
+        frozenset((names[pair.first], names[pair.second])): "not told apart"
+        if pair.better is None
+        else names[pair.better]
+        for pair in found.pairs
+    }
+    assert found.detectable is not None
+    assert f"differ by about {100 * found.detectable:.1f} points" in page.words
+
+
+def test_means_are_withheld_where_a_dataset_is_missing(store: ResultStore) -> None:
+    for dataset in ("flickr30k", "mscoco"):
+        store_result(store, Plan("tiny-dual", dataset=dataset))
+    store_result(store, Plan("cart", dataset="mscoco"))
+    (table,) = (
+        table
+        for table in report(store).all("table")
+        if "Means over" in table.all("caption")[0].words
+    )
+    rows = {row.all("th")[0].words.split()[0]: row for row in table.all("tr")[1:]}
+    assert len(shown_figures(rows["tiny-dual"])) == 3
+    assert not shown_figures(rows["cart"])
+    assert "flickr30k (seeded-split-0) was not measured" in rows["cart"].words
 
 
 def test_a_single_row_is_not_called_best(store: ResultStore) -> None:
@@ -404,11 +451,13 @@ def test_seeds_of_the_other_direction_are_averaged(store: ResultStore) -> None:
 def test_folds_are_said_with_the_chance_in_one_of_them(store: ResultStore) -> None:
     store_result(store, Plan("tiny-dual", items=50, folds=5, reverse=True))
     page = report(store)
-    setting = page.all("p", class_="setting")[0].words
+    (part,) = page.all("section", class_="dataset")
+    setting = part.all("p", class_="setting")[0].words
     assert "250 queries, each asked of one of 5 galleries of 10 items" in setting
     assert "R@1 10 and R@10 100" in setting
     assert "chance scores R@1 10." in page.all("table", class_="reverse")[0].words
-    assert page.all("p", class_="chance")[0].words == "10 pictures; chance 10 and 100"
+    (glance,) = page.all("section", id="results")
+    assert glance.all("p", class_="chance")[0].words == "10 pictures; chance 10 and 100"
 
 
 def test_sections_keep_the_order_of_the_registry(store: ResultStore) -> None:
@@ -416,7 +465,8 @@ def test_sections_keep_the_order_of_the_registry(store: ResultStore) -> None:
     for name in names:
         store_result(store, Plan("tiny-dual", dataset=name))
     store_result(store, Plan("tiny-dual", dataset="mscoco", protocol="karpathy-1k"))
-    shown = [panel.all("h3")[0].words for panel in report(store).all(class_="panel")]
+    (glance,) = report(store).all("section", id="results")
+    shown = [panel.all("h3")[0].words for panel in glance.all(class_="panel")]
     assert shown == [
         "holiday photos",
         "flickr30k-mini",

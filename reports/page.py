@@ -19,12 +19,15 @@ from reports.ablations.section import context as ablations_context
 from reports.ablations.section import read_ablations
 from reports.comparison import Section, sections, with_standings_of
 from reports.decide import section as decide
+from reports.look import section as look
+from reports.look.albums import read as read_albums
+from reports.look.media import inliner
 from reports.rendering import render
 from reports.throughput import section
 from reports.throughput.section import Throughput
 
 SIZE_LIMIT = 25_000_000
-SCRIPTS = ("tables", "copy", "charts")
+SCRIPTS = ("tables", "copy", "charts", "look")
 
 
 class ReportError(Exception):
@@ -81,7 +84,11 @@ def _fitting(results: Path, limit: int) -> bytes:
         "policy": inline_scripts.policy(SCRIPTS, charts=True),
         "charts_library": inline_scripts.packed_charts(),
     }
-    return render("page.html", fixed)
+    albums = read_albums(parts, store)
+    inline = inliner(store.media)
+    without = render("page.html", {**fixed, **look.context(albums, inline, 0)})
+    room = limit - len(without)
+    return render("page.html", {**fixed, **look.context(albums, inline, room)})
 
 
 def _empty(results: Path) -> dict[str, Any]:

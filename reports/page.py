@@ -19,12 +19,15 @@ from reports.ablations.section import context as ablations_context
 from reports.ablations.section import read_ablations
 from reports.comparison import Section, sections, with_standings_of
 from reports.decide import section as decide
+from reports.look import section as look
+from reports.look.albums import read as read_albums
+from reports.look.media import inliner
 from reports.rendering import render
 from reports.throughput import section
 from reports.throughput.section import Throughput
 
 SIZE_LIMIT = 25_000_000
-SCRIPTS = ("tables", "copy", "charts")
+SCRIPTS = ("tables", "copy", "charts", "look")
 
 
 class ReportError(Exception):
@@ -34,9 +37,9 @@ class ReportError(Exception):
 def write(results: Path, output: Path, limit: int = SIZE_LIMIT) -> Path:
     """Write the report of the cells under ``results`` to ``output`` and return its path.
 
-    The page shows fewer examples where all of them would take it above ``limit`` bytes, and
-    says so. The same results give the same bytes. Raises ReportError when ``results`` is not a
-    folder or ``output`` cannot be written.
+    The page shows fewer queries to look at where all of them would take it above ``limit``
+    bytes, and says so. The same results give the same bytes. Raises ReportError when ``results``
+    is not a folder or ``output`` cannot be written.
     """
     if results.exists() and not results.is_dir():
         raise ReportError(f"{results} is a file; --results must name the folder of stored results.")
@@ -59,7 +62,7 @@ def put(page: bytes, output: Path) -> Path:
 
 
 def _fitting(results: Path, limit: int) -> bytes:
-    """The page with as many examples a cell as keep it within ``limit`` bytes."""
+    """The page with as many queries to look at as keep it within ``limit`` bytes."""
     if not results.is_dir():
         return _empty(results)
     store = ResultStore(results)
@@ -82,7 +85,11 @@ def _fitting(results: Path, limit: int) -> bytes:
         "variants": told_of,
         "limit": limit,
     }
-    return render("page.html", context, SCRIPTS)
+    albums = read_albums(parts, store)
+    inline = inliner(store.media)
+    without = render("page.html", {**context, **look.context(albums, inline, 0)}, SCRIPTS)
+    room = limit - len(without)
+    return render("page.html", {**context, **look.context(albums, inline, room)}, SCRIPTS)
 
 
 def _empty(results: Path) -> bytes:

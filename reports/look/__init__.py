@@ -1,0 +1,1 @@
+"""Queries with the answers of several retrievers side by side."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from reports.comparison import Line, Section, sections
 from reports.examples import Album, album, inliner
 from reports.figures import METRICS
 from reports.gallery_sizes import growths
+from reports.inside import section as inside
 from reports.plot import Bar, recall_plot
 from reports.throughput import section
 from reports.throughput.provenance import numbers, untrained
@@ -101,6 +102,7 @@ def _fitting(results: Path, limit: int) -> bytes:
         **living.context(grown),
         **section.context(served),
         **ablations_context(ablated),
+        **inside.context(inside.look(_standing(parts, ablated.keys), store)),
         "limit": limit,
     }
     while True:
@@ -123,6 +125,14 @@ def _stands_in(line: Line, keys: frozenset[str]) -> bool:
     """Whether a line is a variant whose place is the ablations' section: it is in the table of
     accuracy too, but not in the plot at the head, nor are its examples shown."""
     return "[" in line.row.retriever.name and all(cell.spec.key in keys for cell in line.row.cells)
+
+
+def _standing(parts: Sequence[Section], elsewhere: frozenset[str]) -> list[Section]:
+    """The sections without the lines whose place is the ablations' section."""
+    return [
+        replace(part, lines=tuple(line for line in part.lines if not _stands_in(line, elsewhere)))
+        for part in parts
+    ]
 
 
 def _panel(part: Section, elsewhere: frozenset[str]) -> Panel:

@@ -99,7 +99,11 @@ def cell_spec(plan: Plan) -> CellSpec:
 
 
 def store_result(
-    store: ResultStore, plan: Plan, texts: Sequence[str] = (), thumbnails: Sequence[str] = ()
+    store: ResultStore,
+    plan: Plan,
+    texts: Sequence[str] = (),
+    thumbnails: Sequence[str] = (),
+    attachments: Mapping[str, bytes] | None = None,
 ) -> Cell:
     """Write one finished cell; its captions are ``texts``, repeated, or described scenes."""
     rng = np.random.default_rng([plan.seed, len(plan.retriever), plan.items])
@@ -154,7 +158,7 @@ def store_result(
         notes=plan.notes,
     )
     shown = _examples(rng, plan, captions, best, pictures)
-    store.write(cell, ranks, shown, reverse=backward if plan.reverse else None)
+    store.write(cell, ranks, shown, backward if plan.reverse else None, attachments)
     return cell
 
 

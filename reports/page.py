@@ -19,6 +19,7 @@ from reports.ablations.section import context as ablations_context
 from reports.ablations.section import read_ablations
 from reports.comparison import Section, sections, with_standings_of
 from reports.decide import section as decide
+from reports.inside import section as inside
 from reports.look import section as look
 from reports.look.albums import read as read_albums
 from reports.look.media import inliner
@@ -83,6 +84,7 @@ def _fitting(results: Path, limit: int) -> bytes:
         **section.context(served),
         **ablations_context(ablated),
         "variants": told_of,
+        **inside.context(inside.look(parts, store)),
         "limit": limit,
     }
     albums = read_albums(parts, store)

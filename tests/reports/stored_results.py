@@ -98,7 +98,12 @@ def cell_spec(plan: Plan) -> CellSpec:
     )
 
 
-def store_result(store: ResultStore, plan: Plan, texts: Sequence[str] = ()) -> Cell:
+def store_result(
+    store: ResultStore,
+    plan: Plan,
+    texts: Sequence[str] = (),
+    attachments: Mapping[str, bytes] | None = None,
+) -> Cell:
     """Write one finished cell; its captions are ``texts``, repeated, or described scenes."""
     rng = np.random.default_rng([plan.seed, len(plan.retriever), plan.items])
     queries = plan.items * plan.captions
@@ -151,7 +156,8 @@ def store_result(store: ResultStore, plan: Plan, texts: Sequence[str] = ()) -> C
         revision="b884516d0c3e+changes",
         notes=plan.notes,
     )
-    store.write(cell, ranks, reverse=backward if plan.reverse else None)
+    backward = backward if plan.reverse else None
+    store.write(cell, ranks, reverse=backward, attachments=attachments)
     return cell
 
 

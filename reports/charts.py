@@ -8,6 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from bench.cells import Measure
+
 # The script puts the page's colour in place of each, light or dark.
 INK, MUTED, RULE, PAPER, RAISED = (
     f"var(--{name})" for name in ("ink", "muted", "rule", "paper", "raised")
@@ -51,6 +53,19 @@ def figure(
             "xaxis": {**axis, **across},
             "yaxis": {**axis, **upward},
         },
+    }
+
+
+def whiskers(measures: Sequence[Measure], colour: str, scale: float = 1.0) -> dict[str, Any]:
+    """The intervals of the points of a trace, whose values were multiplied by ``scale``."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [scale * (each.high - each.value) for each in measures],
+        "arrayminus": [scale * (each.value - each.low) for each in measures],
+        "color": colour,
+        "thickness": 1.4,
+        "width": 0,
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reports import units
-from reports.charts import COLOURS, INK, OTHER_SYMBOL, PAPER, SYMBOLS, figure, written
+from reports.charts import COLOURS, INK, OTHER_SYMBOL, PAPER, SYMBOLS, figure, whiskers, written
 from reports.decide.drawing import in_words
 from reports.decide.pictures import METRIC, Option, Picture
 
@@ -48,28 +48,8 @@ def _marks(kind: str, options: Sequence[Option]) -> dict[str, Any]:
             "color": filled,
             "line": {"color": colour, "width": 2},
         },
-        "error_x": _whiskers(
-            [option.rate.high - option.rate.value for option in options],
-            [option.rate.value - option.rate.low for option in options],
-            colour,
-        ),
-        "error_y": _whiskers(
-            [100 * (option.recall.high - option.recall.value) for option in options],
-            [100 * (option.recall.value - option.recall.low) for option in options],
-            colour,
-        ),
-    }
-
-
-def _whiskers(above: Sequence[float], below: Sequence[float], colour: str) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": list(above),
-        "arrayminus": list(below),
-        "color": colour,
-        "thickness": 1.4,
-        "width": 0,
+        "error_x": whiskers([option.rate for option in options], colour),
+        "error_y": whiskers([option.recall for option in options], colour, 100),
     }
 
 

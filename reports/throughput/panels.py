@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from reports import units
+from reports.charts import data_of
+from reports.throughput.chart import scaling_chart
 from reports.throughput.indexes import curve_plot
 from reports.throughput.phases import SHADES, Spent, phases_plot
 from reports.throughput.scaling import Point, Trace, scaling_plot
@@ -19,11 +21,13 @@ from reports.throughput.sweeps import Device, Line, Sweep
 class Plots:
     """Of one sweep; None where no line has what a plot shows.
 
+    chart      the same as ``scaling``, as data for the page's script
     paradigms  those that the marks of ``scaling`` stand for, in the order of the lines
     phases_of  the phases that ``phases`` shows, in the order of its bars
     """
 
     scaling: Markup | None
+    chart: Markup | None
     phases: Markup | None
     paradigms: tuple[str, ...]
     phases_of: tuple[str, ...]
@@ -43,6 +47,7 @@ def plots(sweep: Sweep) -> Plots:
         scaling=scaling_plot(traces, f"{sweep.anchor}-scaling", f"Queries a second, {on}")
         if traces
         else None,
+        chart=data_of(scaling_chart(traces)) if traces else None,
         phases=phases_plot(rows, f"{sweep.anchor}-phases", f"Where the time goes, {on}")
         if rows
         else None,

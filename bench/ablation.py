@@ -12,17 +12,20 @@ from rich.console import Console
 
 from bench import options
 from bench.ablations import planning, terminal, wording
-from bench.ablations.evidence import evidence
-from bench.ablations.item_map import NoMap, cohesion, read
+from bench.ablations.evidence import Evidence, evidence
 from bench.ablations.maps import FIGURE, MapOutcome, make
 from bench.ablations.planning import Base
-from bench.ablations.runs import Drawn, Run, RunRow, RunStore
+from bench.ablations.rows_json import results_to_json, tables_to_json
+from bench.ablations.runs import Drawn, RunRow, RunStore
 from bench.ablations.tables import TABLES, ablation_of
 from bench.devices import UnusableDevice
+from bench.document import Conclusion
+from bench.item_map import NoMap, cohesion, read
 from bench.options import ALL_DONE, SOME_FAILED, USAGE, speaker, status_of
 from bench.plan import Planned
 from bench.report_run import write_ablations, write_report
 from bench.request import Request, make_plan, run_options
+from bench.rows_json import plan_to_json
 from bench.runner import Outcome, run
 from bench.selection import UsageError, parse_seeds, split_names
 from bench.store import ResultStore
@@ -67,9 +70,9 @@ def _numbers(option: str, text: str, known: Sequence[int]) -> list[int]:
     return [int(name) for name in names]
 
 
-def execute(wanted: Asked, request: Request, *, dry_run: bool) -> int:
-    """Plan, and unless it is a dry run: run, show and report. Returns the exit status."""
-    store = ResultStore(request.results)
+def execute(wanted: Asked, request: Request, *, dry_run: bool) -> Conclusion:
+    """Plan, and unless it is a dry run: run, show and report."""
+    store, records = ResultStore(request.results), RunStore(request.results)
     say = speaker(out, quiet=request.quiet)
     ablations = {ablation_of(table).tables: ablation_of(table) for table in wanted.tables}
     rows = [row for each in ablations.values() for row in planning.rows_of(each, wanted.base)]
@@ -78,18 +81,25 @@ def execute(wanted: Asked, request: Request, *, dry_run: bool) -> int:
     planned = make_plan(_of(request, names), store, say) if names else []
     mapped = _maps(wanted, request, store, say)
     if dry_run:
-        _show_plan(planned, mapped, RunStore(request.results))
-        return ALL_DONE
+        _show_plan(planned, mapped, records)
+        return Conclusion(ALL_DONE, "ablation plan", plan_to_json([*planned, *mapped]))
     outcomes = run(planned, run_options(request, planned), say) if planned else []
     runs = planning.runs_of(wanted.tables, wanted.base, planned)
-    records = RunStore(request.results)
     for each in runs:
         records.write(each)
     drawn = make(mapped, wanted.base, run_options(request, mapped), say) if mapped else []
-    _show_results(runs, drawn, store, records)
-    reported = write_ablations(request.results, out, err)
-    reported &= write_report(request.results, request.report, out, err)
-    return _status(outcomes, drawn, rows, reported)
+    tables = [evidence(each, store) for each in runs]
+    _show_results(tables, drawn, records)
+    files = write_ablations(request.results, out, err)
+    report = write_report(request.results, request.report, out, err)
+    content = {
+        "results": request.results,
+        **results_to_json(outcomes, tables, drawn),
+        "files": files,
+        "report": report,
+    }
+    written = files is not None and report is not None
+    return Conclusion(_status(outcomes, drawn, rows, written), "ablation", content)
 
 
 def _status(
@@ -137,10 +147,10 @@ def _show_plan(planned: Sequence[Planned], mapped: Sequence[Planned], records: R
 
 
 def _show_results(
-    runs: Sequence[Run], drawn: Sequence[MapOutcome], store: ResultStore, records: RunStore
+    tables: Sequence[Evidence], drawn: Sequence[MapOutcome], records: RunStore
 ) -> None:
-    for each in runs:
-        out.print(terminal.table(evidence(each, store)))
+    for each in tables:
+        out.print(terminal.table(each))
     for outcome in drawn:
         if outcome.drawn is None:
             err.print(f"Figure {FIGURE} on {outcome.dataset}: {outcome.reason}", markup=False)
@@ -230,6 +240,7 @@ def ablation(
     ] = None,
     report: options.Report = None,
     quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Run the paper's ablations and say whether their direction is found again.
 
@@ -242,10 +253,10 @@ def ablation(
     130 interrupted.
     """
 
-    def command() -> int:
+    def command() -> Conclusion:
         if show_list:
             out.print(terminal.choices())
-            return ALL_DONE
+            return Conclusion(ALL_DONE, "ablations", tables_to_json())
         if not dataset and manifest is None:
             raise UsageError("Say on what to run: --dataset flickr30k-mini, or --manifest.")
         wanted = asked(table, figure, everything, retriever, effort)
@@ -266,9 +277,8 @@ def ablation(
         )
         return execute(wanted, request, dry_run=dry_run)
 
-    raise typer.Exit(
-        status_of(command, (UsageError, UnusableDevice, UnknownRetriever, DatasetError, NoMap), err)
-    )
+    problems = (UsageError, UnusableDevice, UnknownRetriever, DatasetError, NoMap)
+    raise typer.Exit(status_of(command, problems, err, as_json=as_json))
 
 
 if __name__ == "__main__":

@@ -12,15 +12,17 @@ from rich.console import Console
 from bench import controls_table, listing, options, terminal
 from bench.controls import blocks
 from bench.devices import UnusableDevice
+from bench.document import Conclusion
 from bench.left_out import grouped
 from bench.options import ALL_DONE, SOME_FAILED, USAGE, speaker, status_of
 from bench.plan import Planned
 from bench.report_run import write_report
 from bench.request import Request, make_plan, restrictions, run_options
+from bench.rows_json import plan_to_json, results_to_json
 from bench.runner import Outcome, left_out_of, run, skipped
 from bench.selection import UsageError, split_names
 from bench.store import ResultStore
-from bench.summary import rows_of
+from bench.summary import Row, rows_of
 from datasets.base import DatasetError
 from retrievers.registry import UnknownRetriever
 
@@ -39,21 +41,16 @@ def show_plan(planned: Sequence[Planned], in_short: bool) -> None:
     out.print(terminal.left_out(grouped(map(left_out_of, left_out)), in_short))
 
 
-def show_results(outcomes: Sequence[Outcome], store: ResultStore, in_short: bool) -> None:
-    keys = {each.planned.spec.key for each in outcomes if each.planned.spec is not None}
-    cells = [cell for key in keys if (cell := store.get(key)) is not None]
-    rows = rows_of(store, cells)
+def show_results(
+    outcomes: Sequence[Outcome], rows: Sequence[Row], store: ResultStore, in_short: bool
+) -> None:
     out.print(terminal.results(rows))
     out.print(controls_table.results(blocks(rows, store)))
     out.print(terminal.left_out(grouped(skipped(outcomes)), in_short))
-    reused = sum(outcome.status == "reused" for outcome in outcomes)
-    if reused:
-        asked = sum(outcome.status != "skipped" for outcome in outcomes)
-        out.print(f"{reused} of {asked} cells were stored already and reused.")
 
 
-def execute(request: Request, *, dry_run: bool) -> int:
-    """Plan, and unless it is a dry run: run, show and report. Returns the exit status."""
+def execute(request: Request, *, dry_run: bool) -> Conclusion:
+    """Plan, and unless it is a dry run: run, show and report."""
     store = ResultStore(request.results)
     say = speaker(out, quiet=request.quiet)
     # Of retrievers that nobody named, most lack weights: their names are enough.
@@ -61,17 +58,29 @@ def execute(request: Request, *, dry_run: bool) -> int:
     planned = make_plan(request, store, say)
     if dry_run:
         show_plan(planned, in_short)
-        return ALL_DONE
+        return Conclusion(ALL_DONE, "accuracy plan", plan_to_json(planned))
     for sentence in restrictions(planned):
         say(sentence)
     outcomes = run(planned, run_options(request, planned), say)
-    show_results(outcomes, store, in_short)
-    if all(outcome.status == "skipped" for outcome in outcomes):
+    rows = _rows(outcomes, store)
+    ran = [outcome for outcome in outcomes if outcome.status != "skipped"]
+    failed = [outcome for outcome in ran if outcome.status == "failed"]
+    show_results(failed if request.quiet and ran else outcomes, rows, store, in_short)
+    reused = sum(outcome.status == "reused" for outcome in ran)
+    if reused:
+        say(f"{reused} of {len(ran)} cells were stored already and reused.")
+    content = {"results": request.results, **results_to_json(outcomes, rows)}
+    if not ran:
         err.print("Nothing ran: every retriever was left out, see the reasons above.")
-        return USAGE
-    reported = write_report(request.results, request.report, out, err)
-    failed = any(outcome.status == "failed" for outcome in outcomes)
-    return SOME_FAILED if failed or not reported else ALL_DONE
+        return Conclusion(USAGE, "accuracy", {**content, "report": None})
+    report = write_report(request.results, request.report, out, err)
+    status = SOME_FAILED if failed or not report else ALL_DONE
+    return Conclusion(status, "accuracy", {**content, "report": report})
+
+
+def _rows(outcomes: Sequence[Outcome], store: ResultStore) -> list[Row]:
+    keys = {each.planned.spec.key for each in outcomes if each.planned.spec is not None}
+    return rows_of(store, [cell for key in keys if (cell := store.get(key)) is not None])
 
 
 @app.command()
@@ -198,6 +207,7 @@ def accuracy(
     ] = None,
     report: options.Report = None,
     quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Measure Recall@1/5/10 and MRR@10, with 95 % intervals, and write a report.
 
@@ -208,11 +218,12 @@ def accuracy(
     line or the data cannot be used, 130 interrupted.
     """
 
-    def command() -> int:
+    def command() -> Conclusion:
         if show_list:
             names = split_names(retriever)
-            out.print(listing.facts(names, cache) if names else listing.choices(data_root, cache))
-            return ALL_DONE
+            found = listing.facts(names, cache) if names else listing.choices(data_root, cache)
+            out.print(terminal.choices(found))
+            return Conclusion(ALL_DONE, "choices", found)
         if not (everything or dataset or retriever or manifest or imported):
             raise UsageError(
                 "Say what to run: --all, or --dataset, --retriever, --manifest or --imported; "
@@ -246,9 +257,8 @@ def accuracy(
         )
         return execute(request, dry_run=dry_run)
 
-    raise typer.Exit(
-        status_of(command, (UsageError, UnusableDevice, UnknownRetriever, DatasetError), err)
-    )
+    problems = (UsageError, UnusableDevice, UnknownRetriever, DatasetError)
+    raise typer.Exit(status_of(command, problems, err, as_json=as_json))
 
 
 if __name__ == "__main__":

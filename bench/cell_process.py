@@ -17,9 +17,11 @@ from bench.caption_check import LeakedCaptions
 from bench.cells import Cell
 from bench.code_digest import code_digest
 from bench.galleries import galleries
+from bench.inside import record
+from bench.inside.look import look_inside
 from bench.job import Job, job_from_json
 from bench.looks import ATTACHMENT, looks, looks_to_json
-from bench.measure import Say, SpecMismatch, measure
+from bench.measure import Measurement, Say, SpecMismatch, measure
 from bench.ranking_check import BadRanking
 from bench.store import ResultStore
 from datasets.base import Dataset, DatasetError
@@ -52,6 +54,8 @@ def compute(job: Job, say: Say) -> str:
     say("load")
     dataset, retriever = as_planned(job)
     taken = measure(job.spec, dataset, retriever, say)
+    say("inside")
+    seen, unseen = _inside(job, dataset, retriever, taken)
     say("store")
     top = dict(zip(taken.frame["query"], taken.frame["ids"], strict=True))
     searched_last = galleries(dataset, job.spec.seed)[-1].items
@@ -70,10 +74,10 @@ def compute(job: Job, say: Say) -> str:
         memory=taken.memory,
         diagnostics=taken.diagnostics,
         ceilings=dataset.ceilings,
-        notes=(*taken.notes, *notes),
+        notes=(*taken.notes, *unseen, *notes),
         **asdict(job.provenance),
     )
-    attachments = {ATTACHMENT: looks_to_json(shown)}
+    attachments = {**seen, ATTACHMENT: looks_to_json(shown)}
     store.write(cell, taken.frame, reverse=taken.reverse_frame, attachments=attachments)
     return job.spec.key
 
@@ -90,6 +94,20 @@ def as_planned(job: Job) -> tuple[Dataset, Retriever]:
     if dataset.digest != job.spec.dataset_digest:
         raise SourceChanged(f"the data of {dataset.name} changed during the run; run it again")
     return dataset, registry.adapter(job.retriever).build(job.settings)
+
+
+def _inside(
+    job: Job, dataset: Dataset, retriever: Retriever, taken: Measurement
+) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """What cannot be shown of a retriever does not undo the measurement."""
+    spec = job.spec
+    last = galleries(dataset, spec.seed)[-1]
+    try:
+        found = look_inside(retriever, last, taken.frame, spec.k, spec.seed)
+    except Exception as problem:
+        told = f"{type(problem).__name__}: {problem}"
+        return {}, (f"What goes on inside the retriever is left out: {told}",)
+    return ({} if found is None else {record.NAME: record.to_bytes(found)}), ()
 
 
 def serve(

@@ -12,6 +12,9 @@ from rich.text import Text
 
 from bench.cells import Measure
 from bench.controls import METRICS, Block, Held
+from bench.narrow import folded
+
+_LABEL = 25
 
 
 def results(blocks: Sequence[Block]) -> RenderableType:
@@ -26,7 +29,7 @@ def _block(block: Block) -> RenderableType:
         "percent; above: how far it lies above a control, paired by query, in points"
     )
     table = Table(box=box.SIMPLE_HEAD, title=escape(title), title_justify="left", title_style="")
-    table.add_column("", overflow="fold", max_width=26)
+    table.add_column("", overflow="fold", max_width=_LABEL)
     for metric in METRICS:
         table.add_column(metric, justify="right")
         table.add_column(f"above {metric}", justify="right")
@@ -35,7 +38,9 @@ def _block(block: Block) -> RenderableType:
         cells = []
         for metric in METRICS:
             cells += [_share(line, metric), _points(line.above.get(metric))]
-        table.add_row(escape(line.label), *cells, style="bold" if line is own else "")
+        table.add_row(
+            escape(folded(line.label, _LABEL)), *cells, style="bold" if line is own else ""
+        )
     meanings = (Text(f"{line.label}: {line.meaning}") for line in block.lines)
     return Group(table, *meanings, Text())
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Group, RenderableType
-
-from bench import published, terminal
+from bench import published
 from cart.variants import text_of
 from datasets import loading
 from datasets import registry as datasets
@@ -15,26 +13,35 @@ from retrievers import registry as retrievers
 from retrievers.base import Settings, Variable
 from retrievers.entry import Entry
 
+# Kind of name -> name -> sentences about it.
+Choices = Mapping[str, Mapping[str, Sequence[str]]]
 
-def choices(data_root: Path | None, cache: Path) -> RenderableType:
-    """Every name that --retriever and --dataset take, some lines each."""
+
+def choices(data_root: Path | None, cache: Path) -> Choices:
+    """Every name that --retriever and --dataset take, some sentences each."""
     settings = Settings(seed=0, device="cpu", cache=cache)
-    systems = [(name, _in_short(name, settings)) for name in retrievers.names()]
-    sets = [(name, _dataset(name, data_root)) for name in datasets.names()]
-    return Group(terminal.choices("Retrievers", systems), terminal.choices("Datasets", sets))
+    return {
+        "retrievers": {name: _in_short(name, settings) for name in retrievers.names()},
+        "datasets": {name: _dataset(name, data_root) for name in datasets.names()},
+    }
 
 
-def facts(names: Sequence[str], cache: Path) -> RenderableType:
+def facts(names: Sequence[str], cache: Path) -> Choices:
     """All that is known of some retrievers."""
     settings = Settings(seed=0, device="cpu", cache=cache)
-    return terminal.choices("Retrievers", [(name, _in_full(name, settings)) for name in names])
+    return {"retrievers": {name: _in_full(name, settings) for name in names}}
+
+
+def _said(*lines: str) -> tuple[str, ...]:
+    """Those that say something."""
+    return tuple(filter(None, lines))
 
 
 def _dataset(name: str, data_root: Path | None) -> tuple[str, ...]:
     entry, variants = datasets.entry(name), datasets.card(name).variants
     place = loading.locate(name, data_root)
     stands_in = f"{entry.twin} stands in. " if entry.twin and place.folder is None else ""
-    return (
+    return _said(
         f"{entry.modality}; {entry.summary}",
         f"Variants: {', '.join(f'{name}:{one}' for one in variants)}" if len(variants) > 1 else "",
         stands_in + place.sentence,
@@ -43,12 +50,12 @@ def _dataset(name: str, data_root: Path | None) -> tuple[str, ...]:
 
 def _in_short(name: str, settings: Settings) -> tuple[str, ...]:
     entry = retrievers.entry(name)
-    return (_kind(entry), _licence(entry), _published_figures(entry), _state(name, settings))
+    return _said(_kind(entry), _licence(entry), _published_figures(entry), _state(name, settings))
 
 
 def _in_full(name: str, settings: Settings) -> tuple[str, ...]:
     entry = retrievers.entry(name)
-    return (
+    return _said(
         _kind(entry),
         entry.summary,
         _licence(entry),

@@ -10,11 +10,13 @@ from rich.console import Console
 
 from bench import options
 from bench.devices import UnusableDevice
+from bench.document import Conclusion
 from bench.growth import terminal
 from bench.growth.results import LivingStore
-from bench.growth.running import Running, asked, run
+from bench.growth.rows_json import plan_to_json, results_to_json
+from bench.growth.running import Running, asked, in_short, run
 from bench.growth.summary import rows
-from bench.options import ALL_DONE, SOME_FAILED, USAGE, status_of
+from bench.options import ALL_DONE, SOME_FAILED, USAGE, speaker, status_of
 from bench.report_run import write_report
 from bench.request import Request, make_plan, restrictions
 from bench.selection import UsageError
@@ -27,28 +29,31 @@ out = Console()
 err = Console(stderr=True)
 
 
-def execute(request: Request, running: Running, *, dry_run: bool) -> int:
-    """Plan, and unless it is a dry run: run, show and report. Returns the exit status."""
-
-    def say(sentence: str) -> None:
-        if not request.quiet:
-            out.print(sentence, markup=False, highlight=False, soft_wrap=True)
-
+def execute(request: Request, running: Running, *, dry_run: bool) -> Conclusion:
+    """Plan, and unless it is a dry run: run, show and report."""
+    say = speaker(out, quiet=request.quiet)
     planned = make_plan(request, ResultStore(request.results), say)
     cells = asked(planned, running.share, LivingStore(request.results))
     if dry_run:
         for cell in cells:
             out.print(f"{cell.planned.title}: {cell.state}", markup=False, highlight=False)
-        return ALL_DONE
+        return Conclusion(ALL_DONE, "living plan", plan_to_json(cells))
     for sentence in restrictions(planned):
         say(sentence)
-    done, failed = run(cells, running, say)
-    out.print(terminal.results(rows(done)))
-    if not done and not failed:
-        err.print("Nothing ran: every retriever was left out, see the reasons above.")
-        return USAGE
-    reported = write_report(request.results, request.report, out, err)
-    return SOME_FAILED if failed or not reported else ALL_DONE
+    outcomes = run(cells, running, say)
+    found = rows([each.result for each in outcomes if each.result is not None])
+    failed = [each for each in outcomes if each.status == "failed"]
+    out.print(terminal.results(found))
+    out.print(terminal.failures(failed))
+    content = {"results": request.results, **results_to_json(outcomes, found)}
+    if not found and not failed:
+        err.print("Nothing ran: every retriever was left out.")
+        for each in outcomes:
+            err.print(f"{each.asked.planned.title}: {in_short(each)}", markup=False)
+        return Conclusion(USAGE, "living", {**content, "report": None})
+    report = write_report(request.results, request.report, out, err)
+    status = SOME_FAILED if failed or not report else ALL_DONE
+    return Conclusion(status, "living", {**content, "report": report})
 
 
 @app.command()
@@ -91,6 +96,7 @@ def living(
     threads: options.Threads = None,
     report: options.Report = None,
     quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Hold out a share of the gallery, index the rest, add the share, and see what is found.
 
@@ -101,7 +107,7 @@ def living(
     1 something failed, 2 the command line or the data cannot be used, 130 interrupted.
     """
 
-    def command() -> int:
+    def command() -> Conclusion:
         if not (dataset or manifest):
             raise UsageError("Say what to run on: --dataset or --manifest; --help all options.")
         if not 0 < share < 1:
@@ -126,9 +132,8 @@ def living(
         )
         return execute(request, Running(results, share, threads, quiet), dry_run=dry_run)
 
-    raise typer.Exit(
-        status_of(command, (UsageError, UnusableDevice, UnknownRetriever, DatasetError), err)
-    )
+    problems = (UsageError, UnusableDevice, UnknownRetriever, DatasetError)
+    raise typer.Exit(status_of(command, problems, err, as_json=as_json))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from bench.document import Conclusion, kept_clear, text_of
 from retrievers.base import Precision as _Precision
 
 ALL_DONE, SOME_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -73,7 +75,16 @@ Report = Annotated[
     typer.Option(help="File of the HTML report; default: as python -m reports.", dir_okay=False),
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", help="Show the tables and the report's path alone.")
+    bool,
+    typer.Option("--quiet", help="Show nothing but failures, the tables and where the report is."),
+]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print the results, or with --dry-run the plan, as one JSON document; all else goes "
+        "to standard error.",
+    ),
 ]
 
 
@@ -87,14 +98,28 @@ def speaker(out: Console, *, quiet: bool) -> Callable[[str], None]:
     return say
 
 
-def status_of(run: Callable[[], int], problems: tuple[type[Exception], ...], err: Console) -> int:
-    """The exit status of a command: what ``run`` gives, or 2 for one of the ``problems``, of which
-    the sentence is told, and 130 for an interruption."""
+def status_of(
+    run: Callable[[], Conclusion],
+    problems: tuple[type[Exception], ...],
+    err: Console,
+    *,
+    as_json: bool = False,
+) -> int:
+    """The exit status of a command: that of its conclusion, or 2 for one of the ``problems``, of
+    which the sentence is told, and 130 for an interruption.
+
+    as_json  whether the conclusion's document is all that is written to standard output; there
+             is none after a problem or an interruption
+    """
     try:
-        return run()
+        with kept_clear() if as_json else nullcontext():
+            conclusion = run()
     except problems as problem:
         err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
         return USAGE
     except KeyboardInterrupt:
         err.print("Interrupted. What was finished is stored; the same command continues.")
         return INTERRUPTED
+    if as_json:
+        print(text_of(conclusion))
+    return conclusion.status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +20,9 @@ from bench.plan import Planned
 from bench.side_by_side import side_by_side
 from bench.sources import DatasetSource
 from bench.store import ResultStore, Skipped
+from bench.time_left import TimeLeft, in_words
 from bench.underway import Underway
-from retrievers.base import Settings
+from retrievers.base import RetrieverSpec, Settings
 
 OutcomeStatus = Literal["done", "reused", "failed", "skipped"]
 
@@ -68,23 +69,55 @@ def run(
         number += cell.action != "skip"
         lanes.setdefault(cell.source, []).append((number, cell))
 
-    with Underway(shown=options.at_once > 1 and not options.quiet) as underway:
+    left = _time_left(planned, options, store)
+
+    def time_left() -> str:
+        return in_words(left.seconds())
+
+    with Underway(shown=options.at_once > 1 and not options.quiet, left=time_left) as underway:
+
+        def computed(cell: Planned, place: str, stop: Event) -> Outcome:
+            left.began(cell.source)
+            say(f"{place} {cell.title}: {_announcement(cell)}; {time_left()}")
+            with underway.cell(cell.title) as phase:
+                outcome = _outcome(cell, options, store, stop, phase)
+            left.ended(cell.source, done=outcome.status == "done")
+            say(f"{place} {_ending(outcome, store)}")
+            return outcome
 
         def work(numbered: tuple[int, Planned], stop: Event) -> Outcome:
             number, cell = numbered
             place = f"[{number}/{announced}]"
+            if cell.action == "run":
+                return computed(cell, place, stop)
             if cell.action != "skip":
                 say(f"{place} {cell.title}: {_announcement(cell)}")
-            with underway.cell(cell.title) as phase:
-                outcome = _outcome(cell, options, store, stop, phase)
-            if cell.action == "run":
-                say(f"{place} {_ending(outcome, store)}")
-            return outcome
+            return _outcome(cell, options, store, stop, lambda phase: None)
 
         by_lane = side_by_side(list(lanes.values()), work, options.at_once)
     outcomes = [outcome for lane in by_lane for outcome in lane]
     store.write_skipped(skipped(outcomes))
     return outcomes
+
+
+def _time_left(
+    planned: Sequence[Planned], options: RunOptions, store: ResultStore
+) -> TimeLeft[DatasetSource]:
+    """Cells of one retriever take alike; its tiny form with random weights is another."""
+    lanes: dict[DatasetSource, list[Hashable]] = {}
+    for cell in planned:
+        if cell.action == "run" and cell.spec is not None:
+            lanes.setdefault(cell.source, []).append(_kind(cell.spec.retriever))
+    earlier: dict[Hashable, list[float]] = {}
+    for stored in store.cells() if lanes else ():
+        if stored.status == "done":
+            spent = sum(stored.seconds.values())
+            earlier.setdefault(_kind(stored.spec.retriever), []).append(spent)
+    return TimeLeft(lanes, earlier, options.at_once)
+
+
+def _kind(retriever: RetrieverSpec) -> Hashable:
+    return retriever.name, retriever.weights
 
 
 def skipped(outcomes: Sequence[Outcome]) -> list[Skipped]:

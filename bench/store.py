@@ -5,6 +5,8 @@ results/<key>/ranks.parquet  a row a query (RANK_COLUMNS); a failed cell has non
 results/<key>/reverse.parquet  a row an item that asks for its text (REVERSE_COLUMNS), where the
                              retriever ranks texts
 results/<key>/looks.json     what can be looked at of it (``bench.looks``), an attachment
+results/<key>/inside.json    identifiers and beams (``bench.inside.record``), where the retriever
+                             can show them, an attachment
 results/media/<digest>.<ext>   pictures, sounds and clips that the looks name
 results/skipped.json         what the last run left out, and why
 results/quarantine/          cells that were found broken

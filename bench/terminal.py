@@ -14,8 +14,11 @@ from bench.cells import Measure
 from bench.controls import is_own
 from bench.left_out import LeftOut
 from bench.metrics import METRIC_NAMES
+from bench.narrow import folded
 from bench.published import Beside
 from bench.summary import Row, labels
+
+_NAME, _SEEDS = 18, 6
 
 
 def results(rows: Sequence[Row]) -> RenderableType:
@@ -27,17 +30,14 @@ def results(rows: Sequence[Row]) -> RenderableType:
 
 
 def _dataset(rows: Sequence[Row]) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, title=_title(rows), title_justify="left", title_style="bold")
-    table.add_column("retriever", overflow="fold", max_width=18)
-    for name in METRIC_NAMES:
-        table.add_column(name, justify="right", min_width=11)
-    table.add_column("seeds", justify="right", max_width=7)
+    table = _table(box.SIMPLE_HEAD, _title(rows), "bold")
+    table.add_column("seeds", justify="right", min_width=_SEEDS)
     names = labels(rows)
     for name, row in zip(names, rows, strict=True):
         table.add_row(
-            escape(name),
+            escape(folded(name, _NAME)),
             *(_figure(row.metrics.get(metric)) for metric in METRIC_NAMES),
-            ",".join(map(str, row.seeds)),
+            folded(",".join(map(str, row.seeds)), _SEEDS),
         )
         if row.published and row.published.percent:
             percent = row.published.percent
@@ -59,13 +59,26 @@ def _media_to_text(rows: Sequence[tuple[str, Row]]) -> RenderableType:
         f"{cell.modality} to text: {cell.counts['items_asked']:,} items ask, "
         f"rule {cell.media_to_text}; chance R@1 {chance:.3g}"
     )
-    table = Table(box=box.SIMPLE, title=escape(title), title_justify="left", title_style="")
-    table.add_column("retriever", overflow="fold", max_width=18)
-    for name in METRIC_NAMES:
-        table.add_column(name, justify="right", min_width=11)
+    table = _table(box.SIMPLE, escape(title), "")
     for name, row in rows:
         figures = (_figure(row.reverse.get(metric)) for metric in METRIC_NAMES)
-        table.add_row(escape(name), *figures)
+        table.add_row(escape(folded(name, _NAME)), *figures)
+    return table
+
+
+def _table(lines: box.Box, title: str, style: str) -> Table:
+    """Its columns are the retriever and the metrics."""
+    table = Table(
+        box=lines,
+        title=title,
+        title_justify="left",
+        title_style=style,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    table.add_column("retriever", overflow="fold", min_width=_NAME, max_width=_NAME)
+    for name in METRIC_NAMES:
+        table.add_column(name, justify="right", min_width=11)
     return table
 
 
@@ -155,11 +168,15 @@ def _left_out(group: LeftOut) -> str:
     return f"Left out: {group.retriever} on {datasets}. {group.reason}"
 
 
-def choices(title: str, entries: Iterable[tuple[str, Sequence[str]]]) -> RenderableType:
-    """What ``--list`` shows: each name with some lines that say what it is."""
+def choices(found: Mapping[str, Mapping[str, Sequence[str]]]) -> RenderableType:
+    """What ``--list`` shows: of each kind, every name with some sentences that say what it is."""
+    return Group(*(_choices(kind, entries) for kind, entries in found.items()))
+
+
+def _choices(kind: str, entries: Mapping[str, Sequence[str]]) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
-    for name, lines in entries:
-        table.add_row(escape(name), escape("\n".join(filter(None, lines))))
-    return Group(Text(title, style="bold underline"), table, Text())
+    for name, lines in entries.items():
+        table.add_row(escape(name), escape("\n".join(lines)))
+    return Group(Text(kind.capitalize(), style="bold underline"), table, Text())

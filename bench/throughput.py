@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from bench import options
 from bench.devices import UnusableDevice
-from bench.options import ALL_DONE, SOME_FAILED, USAGE, status_of
+from bench.document import Conclusion
+from bench.options import ALL_DONE, SOME_FAILED, USAGE, speaker, status_of
 from bench.report_run import write_report
 from bench.selection import UsageError
 from bench.speed import terminal
-from bench.speed.cells import SpeedCell
 from bench.speed.groups import Plan
 from bench.speed.plan import make_plan
-from bench.speed.ratios import comparison, parts
 from bench.speed.request import Sweep, checked, parse_rows
+from bench.speed.rows_json import plan_to_json, results_to_json
 from bench.speed.runner import Outcome, run
-from bench.speed.store import Busy, LeftOutRow, SpeedStore
+from bench.speed.store import Busy, SpeedStore
 from bench.speed.wording import clock
 from retrievers.serving.rows import ROWS, UnknownRow
 
@@ -33,95 +32,52 @@ err = Console(stderr=True)
 
 
 def execute(
-    sweep: Sweep,
-    *,
-    results: Path,
-    report: Path | None,
-    dry_run: bool,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """Plan, and unless it is a dry run: measure, show and report. Returns the exit status."""
+    sweep: Sweep, *, results: Path, report: Path | None, dry_run: bool, quiet: bool
+) -> Conclusion:
+    """Plan, and unless it is a dry run: measure, show and report."""
     store = SpeedStore(results)
-    lines = err if as_json else out
-
-    def say(sentence: str) -> None:
-        if not quiet:
-            lines.print(sentence, markup=False, highlight=False, soft_wrap=True)
-
+    say = speaker(out, quiet=quiet)
     plan = make_plan(sweep, store, say)
     if dry_run:
-        _show_plan(plan, as_json)
-        return ALL_DONE
+        _show_plan(plan)
+        return Conclusion(ALL_DONE, "throughput plan", plan_to_json(plan))
     for sentence in terminal.thinned(plan):
         say(sentence)
     if plan.running:
         say(f"About {clock(plan.seconds)} for what is not stored yet.")
     outcomes, left_out = run(plan, store, say, console=err, shown=not quiet and err.is_terminal)
-    _show_results(outcomes, left_out, plan, store, as_json)
+    cells = [cell for each in outcomes if (cell := store.get(each.spec.key)) is not None]
+    broken = plan.broken()
+    out.print(terminal.results(cells, store.runs))
+    out.print(terminal.left_out(broken if quiet and outcomes else left_out))
+    for sentence in (*terminal.thinned(plan), *_reused(outcomes)):
+        say(sentence)
+    content = {"results": results, **results_to_json(cells, outcomes, left_out, plan, store.runs)}
     if not outcomes:
         err.print("Nothing ran: every row was left out, see the reasons above.")
-        return USAGE
-    reported = write_report(results, report, lines, err)
-    failed = any(outcome.status == "failed" for outcome in outcomes)
-    broken = any(group.action == "fail" for group in plan.groups)
-    return SOME_FAILED if failed or broken or not reported else ALL_DONE
+        return Conclusion(USAGE, "throughput", {**content, "report": None})
+    written = write_report(results, report, out, err)
+    failed = broken or any(outcome.status == "failed" for outcome in outcomes)
+    status = SOME_FAILED if failed or not written else ALL_DONE
+    return Conclusion(status, "throughput", {**content, "report": written})
 
 
-def _show_plan(plan: Plan, as_json: bool) -> None:
-    if as_json:
-        _print_json(
-            {
-                "groups": [asdict(group) for group in plan.groups],
-                "thinned": plan.thinned,
-                "seconds": plan.seconds,
-            }
-        )
-        return
+def _show_plan(plan: Plan) -> None:
     out.print(terminal.plan(plan))
     for sentence in terminal.thinned(plan):
         out.print(sentence, markup=False, highlight=False)
     out.print(terminal.left_out(plan.left_out()))
 
 
-def _show_results(
-    outcomes: Sequence[Outcome],
-    left_out: Sequence[LeftOutRow],
-    plan: Plan,
-    store: SpeedStore,
-    as_json: bool,
-) -> None:
-    cells = [cell for each in outcomes if (cell := store.get(each.spec.key)) is not None]
-    if as_json:
-        _print_json(_as_json(cells, left_out, plan, store))
-        return
-    out.print(terminal.results(cells, store.runs))
-    out.print(terminal.left_out(left_out))
-    for sentence in terminal.thinned(plan):
-        out.print(sentence, markup=False, highlight=False)
+def _reused(outcomes: Sequence[Outcome]) -> Iterator[str]:
     reused = sum(outcome.status == "reused" for outcome in outcomes)
-    if reused:
-        out.print(
+    if reused == len(outcomes) and reused:
+        yield f"All {reused} results were stored already and reused."
+    elif reused:
+        yield (
             f"{reused} of {len(outcomes)} results were stored already and reused: measured at "
             "another time than the rest."
-            if reused < len(outcomes)
-            else f"All {reused} results were stored already and reused."
         )
-
-
-def _as_json(
-    cells: Sequence[SpeedCell], left_out: Sequence[LeftOutRow], plan: Plan, store: SpeedStore
-) -> dict[str, Any]:
-    return {
-        "cells": [asdict(cell) for cell in cells],
-        "comparisons": [asdict(comparison(part, store.runs)) for part in parts(cells)],
-        "left_out": [asdict(each) for each in left_out],
-        "thinned": plan.thinned,
-    }
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False))
 
 
 @app.command()
@@ -204,14 +160,7 @@ def throughput(
     cache: options.Cache = Path(".cache"),
     report: options.Report = None,
     quiet: options.Quiet = False,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="Print the results, or with --dry-run the plan, as JSON alone; all else goes to "
-            "standard error.",
-        ),
-    ] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Measure queries a second and latencies of each row over drawn candidates.
 
@@ -224,12 +173,12 @@ def throughput(
     130 interrupted.
     """
 
-    def command() -> int:
+    def command() -> Conclusion:
         if show_list:
             names = {asked.row.name for asked in parse_rows(retriever)} if retriever else None
             shown = [row for row in ROWS if names is None or row.name in names]
             out.print(terminal.rows(shown))
-            return ALL_DONE
+            return Conclusion(ALL_DONE, "rows", {"rows": [asdict(row) for row in shown]})
         sweep = checked(
             retriever=retriever,
             scenario=scenario,
@@ -244,11 +193,10 @@ def throughput(
             latency_ms=latency_ms,
             cache=cache,
         )
-        return execute(
-            sweep, results=results, report=report, dry_run=dry_run, as_json=as_json, quiet=quiet
-        )
+        return execute(sweep, results=results, report=report, dry_run=dry_run, quiet=quiet)
 
-    raise typer.Exit(status_of(command, (UsageError, UnusableDevice, UnknownRow, Busy), err))
+    problems = (UsageError, UnusableDevice, UnknownRow, Busy)
+    raise typer.Exit(status_of(command, problems, err, as_json=as_json))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A line on the terminal for each cell that is being computed beside others."""
+"""A line on the terminal for each cell that is being computed beside others, and one for all."""
 
 from __future__ import annotations
 
@@ -8,17 +8,34 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TimeElapsedColumn
+from rich.text import Text
+
+
+class _Told(ProgressColumn):
+    """What a line says just now; never markup, for the names of variants hold brackets."""
+
+    def render(self, task: Task) -> Text:
+        told: Callable[[], str] = task.fields["told"]
+        return Text(told())
 
 
 class Underway:
-    """The cells under way, each with its phase and the time since it began."""
+    """The cells under way, each with its phase and the time since it began.
 
-    def __init__(self, *, shown: bool) -> None:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    left  says how long the whole still takes; it is asked again and again
+    """
+
+    def __init__(self, *, shown: bool, left: Callable[[], str]) -> None:
         self._lines = Progress(
-            *columns, console=Console(stderr=True), transient=True, disable=not shown
+            SpinnerColumn(),
+            _Told(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not shown,
         )
+        self._lines.add_task("", total=None, told=left)
 
     def __enter__(self) -> Self:
         self._lines.start()
@@ -35,11 +52,13 @@ class Underway:
     @contextmanager
     def cell(self, title: str) -> Iterator[Callable[[str], None]]:
         """Show a cell for the span of a ``with``; what is given takes its phase."""
-        line = self._lines.add_task(f"{title}: start", total=None)
+        said = "start"
 
         def phase(name: str) -> None:
-            self._lines.update(line, description=f"{title}: {name}")
+            nonlocal said
+            said = name
 
+        line = self._lines.add_task("", total=None, told=lambda: f"{title}: {said}")
         try:
             yield phase
         finally:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from cart.config import Renormalise
 from cart.model import DecoderLayer, Encoded
-from cart.prefix_tree import PrefixTree
+from cart.prefix_tree import Children, PrefixTree
 
 
 class Writer(Protocol):
@@ -79,7 +79,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class _Beams:
+class Beams:
     """Live prefixes: tree nodes and scores [queries, beams], past a decoder layer, and the best
     score [queries] let go so far."""
 
@@ -87,6 +87,30 @@ class _Beams:
     scores: Tensor
     past: tuple[tuple[Tensor, Tensor], ...]
     let_go: Tensor
+
+    @staticmethod
+    def start(model: Writer, queries: int, device: torch.device) -> Beams:
+        """The empty prefix of each query."""
+        return Beams(
+            nodes=torch.zeros((queries, 1), dtype=torch.int64, device=device),
+            scores=model.begin.new_zeros((queries, 1)),
+            past=(),
+            let_go=model.begin.new_full((queries,), -torch.inf),
+        )
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Every live prefix's children, of which none is let go yet.
+
+    children  [queries, beams, widest]
+    scores    [queries, beams, widest] of the whole prefixes, -inf where there is no such child
+    past      of the prefixes that they extend
+    """
+
+    children: Children
+    scores: Tensor
+    past: tuple[tuple[Tensor, Tensor], ...]
 
 
 @torch.inference_mode()
@@ -116,17 +140,13 @@ def search_encoded(
     beam = max(beam, k)
     queries, device = len(encoded.mask), encoded.mask.device
     y = model.begin.expand(queries, 1, -1)
-    beams = _Beams(
-        nodes=torch.zeros((queries, 1), dtype=torch.int64, device=device),
-        scores=model.begin.new_zeros((queries, 1)),
-        past=(),
-        let_go=model.begin.new_full((queries,), -torch.inf),
-    )
+    beams = Beams.start(model, queries, device)
     decoded = 0
     for level in range(tree.length):
         decoded += y.shape[0] * y.shape[1]
         spread = renormalised(renormalise, level, tree.length)
-        beams, tokens = _advance(model, tree, encoded, y, beams, level, beam, spread)
+        weighed = weigh(model, tree, encoded, y, beams, level, spread)
+        beams, tokens = keep(weighed, beams.let_go, beam, last=level + 1 == tree.length)
         if level + 1 < tree.length:
             y = model.embed(level, tokens)
     top = min(k, beams.scores.shape[1])
@@ -146,17 +166,19 @@ def renormalised(renormalise: Renormalise, level: int, length: int) -> bool:
     return renormalise == "everything" or (renormalise == "counter" and level + 1 == length)
 
 
-def _advance(
+def weigh(
     model: Writer,
     tree: PrefixTree,
     encoded: Encoded,
     y: Tensor,
-    beams: _Beams,
+    beams: Beams,
     level: int,
-    beam: int,
     spread: bool,
-) -> tuple[_Beams, Tensor]:
-    """Extend every beam by its valid children and keep the best; also their tokens."""
+) -> Weighed:
+    """Score the children of every beam, which is read as y [queries, beams, width].
+
+    spread  whether the probability of this step is spread over the valid children only
+    """
     past = []
     for index, layer in enumerate(model.decoder_layers()):
         before = beams.past[index] if beams.past else None
@@ -172,18 +194,26 @@ def _advance(
     # After the softmax too: of a node without children, which no item reached, it is no number.
     steps = steps.masked_fill(~children.valid, -torch.inf)
     steps = steps.masked_fill(children.ended & children.valid, 0.0)
-    total = (beams.scores.unsqueeze(-1) + steps).flatten(1)
+    return Weighed(children, beams.scores.unsqueeze(-1) + steps, tuple(past))
+
+
+def keep(weighed: Weighed, let_go: Tensor, beam: int, last: bool) -> tuple[Beams, Tensor]:
+    """The best ``beam`` of what a step weighed, and their tokens [queries, beams].
+
+    let_go  [queries], the best score let go before
+    last    whether it was the last step: what is let go behind it are items, of which k better
+            ones are kept
+    """
+    children, total = weighed.children, weighed.scores.flatten(1)
     scores, best = total.topk(min(beam + 1, total.shape[1]), dim=1)
-    let_go = beams.let_go
-    # What is let go behind the last step are items, of which k better ones are kept.
-    if level + 1 < tree.length and scores.shape[1] > beam:
+    if not last and scores.shape[1] > beam:
         let_go = torch.maximum(let_go, scores[:, beam])
     scores, best = scores[:, :beam], best[:, :beam]
     parents = best // children.nodes.shape[-1]
     nodes = children.nodes.flatten(1).gather(1, best)
     tokens = children.tokens.flatten(1).gather(1, best)
     rows = torch.arange(len(parents), device=parents.device).unsqueeze(1)
-    kept_past = tuple((key[rows, parents], value[rows, parents]) for key, value in past)
+    kept_past = tuple((key[rows, parents], value[rows, parents]) for key, value in weighed.past)
     # A beam that had too few children holds -inf; its node is any one.
     nodes = nodes.masked_fill(scores == -torch.inf, 0)
-    return _Beams(nodes, scores, kept_past, let_go), tokens
+    return Beams(nodes, scores, kept_past, let_go), tokens

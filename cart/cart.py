@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 
+from cart.beam_tree import Written, beam_tree
 from cart.captions import Captioned, Generated
 from cart.certificates import certificate_figures
 from cart.config import CartConfig, TrainConfig
@@ -215,6 +216,14 @@ class Cart:
         if self._engine is None:
             self._engine = Engine(model, tree, self.config.search, self.device)
         return self._engine.search(self._tokens(queries), k)
+
+    def explain(self, query: str, k: int) -> Written:
+        """How the search for one query went, with the beam that ``search`` came to for it."""
+        model, tree = self._indexed()
+        beam = max(k, int(self.search([query], k).beams[0]))
+        (tokens,) = self._tokens([query])
+        rule = self.config.search.renormalise
+        return beam_tree(model, tree, tokens, beam, rule, self.device)
 
     def diagnose(self, queries: Sequence[str], relevant: IntArray) -> Mapping[str, float]:
         """Number of parameters, figures of the identifiers, the accuracy of each token for queries

@@ -31,7 +31,9 @@ def token_accuracy(
     relevant: IntArray,
     device: str,
 ) -> dict[str, float]:
-    """Share of queries whose right token is the likeliest valid one, given the right prefix.
+    """By token: ``token_accuracy``, the share of queries whose right token is the likeliest valid
+    one, given the right prefix; and ``greedy_share``, that of queries of which every token up to
+    it is, so that the last is R@1 of greedy decoding.
 
     gallery   identifiers [items, length]
     tokens    of each query
@@ -39,11 +41,13 @@ def token_accuracy(
     """
     wanted = torch.from_numpy(gallery[relevant]).to(device)
     right = torch.zeros(tree.length, device=device)
+    survived = torch.zeros(tree.length, device=device)
     for start in range(0, len(tokens), QUERIES_AT_ONCE):
         part = slice(start, start + QUERIES_AT_ONCE)
         ids, mask = pad(tokens[part], device)
         logits = model.decode(model.encode(ids, mask), wanted[part])
         node = torch.zeros(len(ids), dtype=torch.int64, device=device)
+        alive = torch.ones(len(ids), dtype=torch.bool, device=device)
         for level, scores in enumerate(logits):
             children = tree.children(level, node)
             valid = scores.gather(-1, children.tokens)
@@ -51,12 +55,19 @@ def token_accuracy(
             chosen = children.tokens.gather(1, valid.argmax(dim=1, keepdim=True)).squeeze(1)
             goal = wanted[part][:, level]
             right[level] += (chosen == goal).sum()
+            alive &= chosen == goal
+            survived[level] += alive.sum()
             matches = (children.tokens == goal[:, None]) & children.valid
             taken = matches.int().argmax(dim=1, keepdim=True)
             node = children.nodes.gather(1, taken).squeeze(1)
-    share = (right / max(1, len(tokens))).tolist()
-    names = token_names(tree.length)
-    return {f"token_accuracy/{name}": value for name, value in zip(names, share, strict=True)}
+    figures = {"token_accuracy": right, "greedy_share": survived}
+    return {
+        f"{figure}/{name}": value
+        for figure, counted in figures.items()
+        for name, value in zip(
+            token_names(tree.length), (counted / max(1, len(tokens))).tolist(), strict=True
+        )
+    }
 
 
 def identifier_figures(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -19,12 +19,12 @@ POLICY = (
 )
 
 
-def policy(names: Iterable[str], *, charts: bool = False) -> str:
+def policy(names: Collection[str]) -> str:
     """The Content-Security-Policy of a page that runs these scripts and no others.
 
-    charts  whether the charting library may run too, which ``packed_charts`` brings
+    "charts" brings the charting library, which runs too once it is unpacked.
     """
-    sources = [_read(name) for name in names] + ([get_plotlyjs()] if charts else [])
+    sources = [_read(name) for name in names] + ([get_plotlyjs()] if "charts" in names else [])
     return POLICY.format(scripts=" ".join(map(_source, sources)) or "'none'")
 
 

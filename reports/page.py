@@ -14,7 +14,7 @@ from bench.speed.cells import SpeedCell
 from bench.speed.store import SpeedStore
 from bench.store import ResultStore
 from bench.summary import summarise
-from reports import accuracy, controls, inline_scripts, living, provenance, units
+from reports import accuracy, controls, living, provenance, units
 from reports.ablations.section import context as ablations_context
 from reports.ablations.section import read_ablations
 from reports.comparison import Section, sections, with_standings_of
@@ -43,7 +43,11 @@ def write(results: Path, output: Path, limit: int = SIZE_LIMIT) -> Path:
     """
     if results.exists() and not results.is_dir():
         raise ReportError(f"{results} is a file; --results must name the folder of stored results.")
-    page = _fitting(results, limit)
+    return put(_fitting(results, limit), output)
+
+
+def put(page: bytes, output: Path) -> Path:
+    """Write a page in place of an older one. Raises ReportError where that is not possible."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         draft = output.with_name(f"{output.name}.{os.getpid()}.part")
@@ -60,7 +64,7 @@ def write(results: Path, output: Path, limit: int = SIZE_LIMIT) -> Path:
 def _fitting(results: Path, limit: int) -> bytes:
     """The page with as many queries to look at as keep it within ``limit`` bytes."""
     if not results.is_dir():
-        return render("empty.html", _empty(results))
+        return _empty(results)
     store = ResultStore(results)
     served = section.read(SpeedStore(results))
     grown = living.read_living(results)
@@ -69,8 +73,8 @@ def _fitting(results: Path, limit: int) -> bytes:
     parts = tuple(with_standings_of(part, store) for part in sections(rows))
     told_of = sections(variants, "variant")
     if not parts and not told_of and not grown and not served.devices and not ablated.maps:
-        return render("empty.html", _empty(results))
-    fixed = {
+        return _empty(results)
+    context = {
         **_masthead((*parts, *told_of), served, grown),
         **accuracy.context(parts, store.skipped()),
         **decide.context(parts, grown, served.cells),
@@ -80,23 +84,20 @@ def _fitting(results: Path, limit: int) -> bytes:
         **ablations_context(ablated),
         "variants": told_of,
         "limit": limit,
-        "scripts": SCRIPTS,
-        "policy": inline_scripts.policy(SCRIPTS, charts=True),
-        "charts_library": inline_scripts.packed_charts(),
     }
     albums = read_albums(parts, store)
     inline = inliner(store.media)
-    without = render("page.html", {**fixed, **look.context(albums, inline, 0)})
-    room = limit - len(without)
-    return render("page.html", {**fixed, **look.context(albums, inline, room)})
+    without = _page({**context, **look.context(albums, inline, 0)})
+    return _page({**context, **look.context(albums, inline, limit - len(without))})
 
 
-def _empty(results: Path) -> dict[str, Any]:
-    return {
-        "results": str(results),
-        "exists": results.is_dir(),
-        "policy": inline_scripts.policy(("copy",)),
-    }
+def _page(context: dict[str, Any]) -> bytes:
+    return render("page.html", context, SCRIPTS)
+
+
+def _empty(results: Path) -> bytes:
+    told = {"results": str(results), "exists": results.is_dir()}
+    return render("empty.html", told, ("copy",))
 
 
 def _masthead(

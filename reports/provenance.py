@@ -29,6 +29,7 @@ SPOKEN = {
     "collision_rate": "Collisions, share of the gallery",
     "distinct_prefixes": "Distinct prefixes, share of the gallery",
     "token_accuracy": "Accuracy of token",
+    "greedy_share": "Queries that greedy decoding has right up to token",
     "perplexity": "Perplexity of token",
     "used_share": "Codes in use, share of those of token",
     "unexplained_variance_share": "Variance that codes do not keep, share",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,18 @@ from reports.throughput.provenance import numbers, untrained
 MODALITIES = {"image": "pictures", "audio": "sounds", "video": "videos"}
 
 
-def render(template: str, context: Mapping[str, Any]) -> bytes:
-    """A page as UTF-8; half of a surrogate pair, which has no such form, is a question mark."""
-    text = _environment().get_template(template).render(context)
+def render(template: str, context: Mapping[str, Any], scripts: Sequence[str] = ()) -> bytes:
+    """A page as UTF-8; half of a surrogate pair, which has no such form, is a question mark.
+
+    scripts  names of those that run in it, in their order
+    """
+    told = {
+        **context,
+        "scripts": [inline_scripts.inlined(name) for name in scripts],
+        "policy": inline_scripts.policy(scripts),
+        "charts_library": inline_scripts.packed_charts() if "charts" in scripts else "",
+    }
+    text = _environment().get_template(template).render(told)
     return text.encode("utf-8", errors="replace")
 
 
@@ -56,6 +65,5 @@ def _environment() -> Environment:
             "milliseconds": lambda value: units.milliseconds(1000 * value),
             "size": units.size,
         },
-        inlined=inline_scripts.inlined,
     )
     return environment

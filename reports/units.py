@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from datetime import UTC, datetime
+
+from bench.unseen import visible as visible
 
 ABSENT = "–"
 
@@ -121,20 +122,6 @@ def _day(when: datetime) -> str:
 
 def _clock(when: datetime) -> str:
     return f"{when:%H:%M}" if when.tzinfo is None else f"{when:%H:%M} UTC"
-
-
-def visible(text: str) -> str:
-    """Text with characters that cannot be seen written as escapes.
-
-    For commands, names and paths, where a hidden direction mark could make the eye read
-    something other than what is copied. New lines and tabs stay.
-    """
-    return "".join(
-        f"\\u{{{ord(letter):x}}}"
-        if unicodedata.category(letter) in ("Cc", "Cf", "Cs") and letter not in "\n\t"
-        else letter
-        for letter in text
-    )
 
 
 def cut(text: str, most: int) -> str:

@@ -183,10 +183,12 @@ class ItemMap:
 
     embeddings  [items, dim]
     prefixes    [items, length] the identifiers without the counter that tells equal ones apart
+    sizes       how many codes each position has to choose from; empty where that is not told
     """
 
     embeddings: FloatArray
     prefixes: IntArray
+    sizes: tuple[int, ...] = ()
 
 
 @runtime_checkable
@@ -207,6 +209,48 @@ class Named(Protocol):
 
         With the counter that tells equal ones apart. Raises ValueError for an item that is not
         in the gallery.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class BeamStep:
+    """The prefixes of identifiers that one step of a beam search weighed: first those that the
+    beam kept, then those that it let go, both with the likeliest first.
+
+    prefixes  [weighed, tokens so far], -1 behind the end of a short identifier
+    scores    [weighed] log-probabilities of the whole prefixes
+    kept      how many the beam kept
+    """
+
+    prefixes: IntArray
+    scores: FloatArray
+    kept: int
+
+
+@dataclass(frozen=True)
+class BeamTree:
+    """How an identifier was written for one query.
+
+    steps        one a token
+    items        [weighed by the last step] the gallery row that each of its prefixes names; those
+                 that it kept are the ranking
+    identifiers  [items, length] of the gallery, by row
+    """
+
+    steps: tuple[BeamStep, ...]
+    items: IntArray
+    identifiers: IntArray
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A retriever that writes identifiers token by token and can show how."""
+
+    def explain(self, query: str, k: int) -> BeamTree:
+        """The search for one query that ``search`` makes for its best ``k``, step by step.
+
+        Raises ValueError when k < 1 or when nothing was indexed.
         """
         ...
 

@@ -13,6 +13,8 @@ from cart.saving import load, save
 from datasets.base import DatasetError, Item, Pairs
 from retrievers import item_embeddings
 from retrievers.base import (
+    BeamStep,
+    BeamTree,
     Cost,
     Encoder,
     FloatArray,
@@ -187,7 +189,17 @@ class Generative:
         """The embeddings that the identifiers were made of, and the identifiers' codes."""
         if [item.id for item in items] != self._ids or self._cart.gallery is None:
             raise ValueError("the map is of the gallery that was indexed, in its order")
-        return ItemMap(self._encoder.encode_items(items), self._cart.gallery[:, :-1])
+        sizes = self._cart.config.identifiers.sizes
+        return ItemMap(self._encoder.encode_items(items), self._cart.gallery[:, :-1], sizes)
+
+    def explain(self, query: str, k: int) -> BeamTree:
+        """The plain beam over the gallery as it is now; the engine's is the same to a rounding."""
+        check_depth(k)
+        if self._cart.gallery is None:
+            raise ValueError(f"{self._spec.name} has no gallery: call index first")
+        written = self._cart.explain(query, k)
+        steps = tuple(BeamStep(one.prefixes, one.scores, one.kept) for one in written.steps)
+        return BeamTree(steps, written.items, self._cart.gallery)
 
     def identifiers(self, items: Sequence[Item]) -> IntArray:
         """[items, levels + 1] the codes of each item's identifier, its counter last."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sys
 
-from bench.ablations.item_map import NoMap, to_bytes
-from bench.ablations.projection import project
 from bench.ablations.runs import RunStore
 from bench.cell_process import SENTENCES, as_planned, serve
 from bench.files import replace_file
+from bench.item_map import NoMap, to_bytes
 from bench.job import Job
 from bench.measure import Say
+from bench.projection import project
 from retrievers.base import Mapped
 
 

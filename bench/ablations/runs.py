@@ -1,7 +1,7 @@
 """What was run of the ablations: which stored cells are the rows of which table.
 
 results/ablations/NAME.json  one table of one dataset (Run), or one map of its items (Drawn)
-results/ablations/NAME.npz   the arrays of a map (``bench.ablations.item_map``)
+results/ablations/NAME.npz   the arrays of a map (``bench.item_map``)
 
 Figures stand in the cells alone, so that a table can never say anything else than they do.
 """

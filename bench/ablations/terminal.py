@@ -14,7 +14,10 @@ from bench.ablations import wording
 from bench.ablations.evidence import MAIN, Compared, Evidence
 from bench.ablations.tables import ABLATIONS
 from bench.cells import Measure
+from bench.narrow import folded
 from bench.published import ablated
+
+_LABEL = 20
 
 
 def table(found: Evidence) -> RenderableType:
@@ -26,7 +29,7 @@ def table(found: Evidence) -> RenderableType:
         title_style="bold",
         padding=(0, 1, 0, 0),
     )
-    shown.add_column(found.ablation.column, overflow="fold", max_width=20)
+    shown.add_column(found.ablation.column, overflow="fold", max_width=_LABEL)
     shown.add_column(f"{MAIN}", justify="right", min_width=9)
     shown.add_column("paper", justify="right", min_width=5)
     shown.add_column("to the whole", justify="right", min_width=12)
@@ -42,7 +45,7 @@ def _cells(row: Compared) -> Sequence[str]:
     further = row.further.get(MAIN)
     told = row.verdicts.get(MAIN)
     return (
-        escape(row.label),
+        escape(folded(row.label, _LABEL)),
         _percent(row.measured.get(MAIN)),
         f"{row.published[MAIN]:.2f}" if MAIN in row.published else "-",
         _points(row.apart.get(MAIN)),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.ablations.evidence import MAIN, Best, Evidence
-from bench.ablations.item_map import Cohesion, Points
 from bench.ablations.runs import Of
 from bench.cells import Measure
+from bench.item_map import Cohesion, Points
 from bench.metrics import METRIC_NAMES
 
 VERDICTS = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from bench.checkout import CHECKOUT
 from bench.children import start_child
@@ -17,6 +18,10 @@ from bench.job import Job, Provenance
 from bench.machine import machine, revision, versions
 from bench.plan import Planned
 from bench.runner import words_of
+from bench.time_left import TimeLeft, in_words
+
+# One cell runs at a time: all wait in one line.
+ALONE = ""
 
 
 @dataclass(frozen=True)
@@ -66,36 +71,72 @@ def asked(planned: Sequence[Planned], share: float, store: LivingStore) -> list[
     return found
 
 
-def run(
-    cells: Sequence[Asked], running: Running, say: Callable[[str], None]
-) -> tuple[list[Living], bool]:
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one cell of the plan.
+
+    reason  why it failed or was left out, a sentence
+    result  the finished result, None where there is none
+    """
+
+    asked: Asked
+    status: Literal["done", "reused", "failed", "left out"]
+    reason: str = ""
+    result: Living | None = None
+
+
+def run(cells: Sequence[Asked], running: Running, say: Callable[[str], None]) -> list[Outcome]:
     """Compute what is not stored, each in a process of its own, in turn.
 
     What was finished is stored at once, so that a run that is stopped continues where it was.
-    Returns the finished results, and whether any failed.
     """
-    done, failed = [], False
+    left = _time_left(cells, running)
+    outcomes = []
     for number, cell in enumerate(cells, start=1):
         place = f"[{number}/{len(cells)}] {cell.planned.title}"
-        if cell.spec is None:
-            failed |= cell.planned.action == "fail"
-            say(f"{place}: left out. {cell.planned.reason}")
-            continue
-        result = cell.stored
-        if result is not None and result.status == "done":
-            say(f"{place}: stored already, reused")
-        else:
-            say(f"{place}: runs")
-            result = _computed(cell, running, say)
-        if result is None or result.status == "failed":
-            failed = True
-            say(f"{place}: failed. {result.reason if result else 'its weights are not there'}")
-        else:
-            done.append(result)
-    return done, failed
+        outcome = _known(cell)
+        if outcome is None:
+            left.began(ALONE)
+            say(f"{place}: runs; {in_words(left.seconds())}")
+            outcome = _computed(cell, running)
+            left.ended(ALONE, done=outcome.status == "done")
+        say(f"{place}: {in_short(outcome)}")
+        outcomes.append(outcome)
+    return outcomes
 
 
-def _computed(cell: Asked, running: Running, say: Callable[[str], None]) -> Living | None:
+def in_short(outcome: Outcome) -> str:
+    """What became of a cell, with the reason where there is one."""
+    if outcome.status == "reused":
+        return "stored already, reused"
+    return f"{outcome.status}. {outcome.reason}" if outcome.reason else outcome.status
+
+
+def _known(cell: Asked) -> Outcome | None:
+    """What becomes of a cell for which nothing is run; None where it is to be."""
+    if cell.spec is None:
+        failed = cell.planned.action == "fail"
+        return Outcome(cell, "failed" if failed else "left out", cell.planned.reason)
+    if cell.stored is not None and cell.stored.status == "done":
+        return Outcome(cell, "reused", result=cell.stored)
+    return None
+
+
+def _time_left(cells: Sequence[Asked], running: Running) -> TimeLeft[str]:
+    waiting = [
+        cell.spec.cell.retriever.name
+        for cell in cells
+        if cell.spec is not None and _known(cell) is None
+    ]
+    earlier: dict[Hashable, list[float]] = {}
+    for one in LivingStore(running.results).results() if waiting else ():
+        if one.growth is not None:
+            spent = sum(one.growth.seconds.values())
+            earlier.setdefault(one.spec.cell.retriever.name, []).append(spent)
+    return TimeLeft({ALONE: waiting}, earlier)
+
+
+def _computed(cell: Asked, running: Running) -> Outcome:
     assert cell.spec is not None and cell.planned.settings is not None
     planned, store = cell.planned, LivingStore(running.results)
     provenance = Provenance(
@@ -123,7 +164,8 @@ def _computed(cell: Asked, running: Running, say: Callable[[str], None]) -> Livi
                 **asdict(provenance),
             )
         )
-    return store.get(cell.spec.key)
+        return Outcome(cell, "failed", ended.reason)
+    return Outcome(cell, "done", result=store.get(cell.spec.key))
 
 
 def _isolated(told: LivingJob, running: Running) -> Ended:

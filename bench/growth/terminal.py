@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bench.cells import Measure
 from bench.growth.protocol import GROUPS
+from bench.growth.running import Outcome, in_short
 from bench.growth.summary import LivingRow
 
 SAID = {
@@ -26,6 +27,11 @@ METRICS = ("R@1", "R@10")
 def results(rows: Sequence[LivingRow]) -> RenderableType:
     """A table a row, with what the figures come to below it."""
     return Group(*(_row(row) for row in rows))
+
+
+def failures(outcomes: Iterable[Outcome]) -> RenderableType:
+    """A line for each cell that failed, with its reason."""
+    return Group(*(Text(f"{each.asked.planned.title}: {in_short(each)}") for each in outcomes))
 
 
 def _row(row: LivingRow) -> RenderableType:

@@ -85,10 +85,17 @@ class Plan:
         return sum(group.seconds for group in self.running)
 
     def left_out(self) -> list[LeftOutRow]:
+        return self._with_action("skip", "fail")
+
+    def broken(self) -> list[LeftOutRow]:
+        """Those of ``left_out`` whose code fails."""
+        return self._with_action("fail")
+
+    def _with_action(self, *actions: Action) -> list[LeftOutRow]:
         return [
             left_out_of(group, self.sweep.device, group.reason)
             for group in self.groups
-            if group.action in ("skip", "fail") and not group.row.name.endswith(AGAIN)
+            if group.action in actions and not group.row.name.endswith(AGAIN)
         ]
 
 

@@ -35,6 +35,7 @@ SHOWING = (
     "progress",
     "ratios",
     "request",
+    "rows_json",
     "runner",
     "store",
     "terminal",

@@ -57,7 +57,7 @@ class SweepProgress:
         self._bar = Progress(
             BarColumn(16),
             TextColumn("{task.fields[number]}/{task.fields[processes]}"),
-            _Left(self._left),
+            _Left(self.left),
             TextColumn("{task.description}", markup=False),
             console=console,
             transient=True,
@@ -102,7 +102,8 @@ class SweepProgress:
             self._pace.seen += time.monotonic() - self._since
             self._current = 0.0
 
-    def _left(self) -> float:
+    def left(self) -> float:
+        """Seconds until the last process has ended, by the estimates and by what was seen."""
         gone = time.monotonic() - self._since if self._current else 0.0
         return self._pace.left(self._waiting) + max(0.0, self._pace.left(self._current) - gone)
 

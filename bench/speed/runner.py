@@ -24,6 +24,7 @@ from bench.speed.progress import SweepProgress
 from bench.speed.request import Sweep
 from bench.speed.store import LeftOutRow, SpeedStore
 from bench.speed.wording import figure
+from bench.time_left import in_words
 
 OutcomeStatus = Literal["done", "reused", "failed"]
 Say = Callable[[str], None]
@@ -74,7 +75,8 @@ def run(
                     job = _job(plan.sweep, group, tuple(cell.spec.scenario for cell in waiting))
                     said = _measure(job, waiting, number, record, store, tell)
                     took = time.monotonic() - started
-                say(f"[{place}/{len(turns)}] {group.title}: {said} ({took:.0f} s)")
+                rest = f"; {in_words(progress.left())}" if place < len(turns) else ""
+                say(f"[{place}/{len(turns)}] {group.title}: {said} ({took:.0f} s){rest}")
             else:
                 progress.passed(seconds)
             if number == group.repeats - 1 or record.cannot or record.failed:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from bench.narrow import folded
 from bench.speed.cells import Scalar, SpeedCell
 from bench.speed.groups import AGAIN, Group, Plan
 from bench.speed.pooling import KEPT
@@ -24,7 +25,9 @@ NO_RECALL = (
 )
 # How a row under "open" names the highest rate that kept within a bound.
 BOUNDED = "queries/s with p95"
-_NAME, _FIGURE = 14, 9
+_NAME, _WIDE_NAME, _FIGURE = 14, 20, 9
+# So many sizes stand side by side.
+_SIZES = 4
 
 
 def results(cells: Sequence[SpeedCell], runs_of: RunsOf) -> RenderableType:
@@ -40,7 +43,8 @@ def _part(cells: Sequence[SpeedCell], runs_of: RunsOf) -> Iterator[RenderableTyp
         yield _size([cell for cell in cells if cell.spec.candidates == size])
     if len(sizes) > 1:
         yield Text("Queries/s by number of candidates", style="bold")
-        yield _by_size(cells, sizes)
+        for first in range(0, len(sizes), _SIZES):
+            yield _by_size(cells, sizes[first : first + _SIZES])
     compared = comparison(cells, runs_of)
     if compared.repeat is not None:
         yield Text(_repeated(compared.repeat))
@@ -98,14 +102,12 @@ def _cells(cell: SpeedCell) -> tuple[str, ...]:
 
 
 def _name(cell: SpeedCell) -> str:
-    """With its marks below it; a long name is parted at its form."""
-    name = cell.spec.row
-    lines = name.replace(":", ":\n", 1).split("\n") if len(name) > _NAME else [name]
+    """With its marks below it."""
     marks = (
         "extrapolated" if cell.extrapolated else "",
         "unstable" if cell.status == "done" and not cell.steady else "",
     )
-    return escape("\n".join(filter(None, (*lines, *marks))))
+    return escape("\n".join(filter(None, (folded(cell.spec.row, _NAME), *marks))))
 
 
 def _built(cell: SpeedCell) -> str:
@@ -143,13 +145,14 @@ def _by_size(cells: Sequence[SpeedCell], sizes: Sequence[int]) -> RenderableType
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    table.add_column("row", overflow="fold", max_width=20)
+    table.add_column("row", overflow="fold", max_width=_WIDE_NAME)
     for size in sizes:
         table.add_column(f"{size:,}", justify="right")
     found = {(cell.spec.row, cell.spec.candidates): cell for cell in cells}
     for name in dict.fromkeys(cell.spec.row for cell in cells):
         if not name.endswith(AGAIN):
-            table.add_row(escape(name), *(_rate(found.get((name, size))) for size in sizes))
+            wide = escape(folded(name, _WIDE_NAME))
+            table.add_row(wide, *(_rate(found.get((name, size))) for size in sizes))
     return table
 
 
@@ -177,7 +180,7 @@ def plan(found: Plan) -> RenderableType:
     if not any(group.action in ("run", "reuse") for group in found.groups):
         return Text("Nothing would run.")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("row", overflow="fold", max_width=26)
+    table.add_column("row", overflow="fold", max_width=_WIDE_NAME)
     table.add_column("candidates", justify="right")
     table.add_column("processes", justify="right")
     table.add_column("time", justify="right")
@@ -209,7 +212,7 @@ def _planned(group: Group) -> tuple[str, ...]:
     failed = next((cell.failure for cell in group.cells if cell.failure), "")
     words = "would run again" if failed else "would run"
     return (
-        escape(f"{group.row.name}{numbers}"),
+        escape(folded(f"{group.row.name}{numbers}", _WIDE_NAME)),
         f"{group.candidates:,}",
         str(group.repeats),
         clock(group.seconds),

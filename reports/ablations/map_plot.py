@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from bench.ablations.item_map import Points
+from bench.item_map import Points
 from reports.ablations.palette import Palette
 
 WIDTH_INCHES, HEIGHT_INCHES = 7.2, 3.8

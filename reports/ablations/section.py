@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from bench.ablations import wording
 from bench.ablations.evidence import Evidence, evidence
-from bench.ablations.item_map import Cohesion, NoMap, Points, cohesion, read
 from bench.ablations.runs import Drawn, Of, RunStore
+from bench.item_map import Cohesion, NoMap, Points, cohesion, read
 from bench.store import ResultStore
 from reports import units
 from reports.ablations.map_plot import draw_map

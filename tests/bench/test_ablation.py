@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 import bench.ablation
 from bench.ablation import app
-from bench.ablations.item_map import read
 from bench.ablations.runs import RunStore
+from bench.item_map import read
 from bench.store import ResultStore
 
 Run = Callable[..., Result]

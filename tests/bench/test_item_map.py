@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.ablations import projection
-from bench.ablations.item_map import NoMap, Points, cohesion, read, to_bytes
-from bench.ablations.projection import project
 from bench.ablations.wording import distances
+from bench.item_map import NoMap, Points, cohesion, read, to_bytes
+from bench.projection import drawn, project
 from retrievers.base import ItemMap
 
 
@@ -89,11 +88,12 @@ def test_a_projection_is_repeatable_and_keeps_clusters_together() -> None:
     assert np.array_equal(nearest, groups)
 
 
-def test_of_many_items_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projection, "MOST_ITEMS", 20)
-    drawn = points()
-    found = project(ItemMap(drawn.embeddings, drawn.prefixes), 3)
-    assert len(found.plane) == len(found.prefixes) == 20
+def test_of_many_items_some_are_drawn() -> None:
+    every = points()
+    found = project(ItemMap(every.embeddings, every.prefixes), 3, most=20)
+    rows = drawn(40, 3, most=20)
+    assert len(found.plane) == len(set(rows.tolist())) == 20
+    assert np.array_equal(found.prefixes, every.prefixes[rows])
     assert found.gallery == 40
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bench.ablations.item_map import Points, to_bytes
 from bench.ablations.runs import Drawn, Of, Run, RunRow, RunStore
 from bench.ablations.tables import ablation_of
+from bench.item_map import Points, to_bytes
 from bench.store import ResultStore
 from tests.reports.stored_results import Plan, store_failure, store_result
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.ablations.item_map import Points
 from bench.ablations.runs import RunStore
 from bench.ablations.tables import ablation_of
+from bench.item_map import Points
 from bench.metrics import METRIC_NAMES
 from bench.published import ablated
 from bench.store import ResultStore

@@ -53,7 +53,8 @@ def test_hostile_names_reasons_and_options_are_inert(tmp_path: Path) -> None:
     assert page.all("table", class_="accuracy")[0].all(class_="name")[0].words == bad
     assert any(bad in note.text for note in page.all("ul", class_="notes"))
     assert bad in page.all("td", class_="reason")[0].words
-    labels = [text.text for text in page.all("svg")[0].all("text")]
+    (glance,) = page.all("section", id="results")
+    labels = [text.text for text in glance.all("svg")[0].all("text")]
     assert bad in labels
 
 

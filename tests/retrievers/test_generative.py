@@ -11,10 +11,17 @@ import pytest
 
 import cart.training
 from cart.cart import Cart
-from cart.config import CaptionConfig, CartConfig, IdentifierConfig, ModelConfig, TrainConfig
+from cart.config import (
+    CaptionConfig,
+    CartConfig,
+    IdentifierConfig,
+    ModelConfig,
+    SearchConfig,
+    TrainConfig,
+)
 from cart.tokenizer import encode
 from datasets.base import Pairs
-from retrievers.base import Diagnosable, RetrieverSpec, Settings, Updatable
+from retrievers.base import Diagnosable, Explaining, RetrieverSpec, Settings, Updatable
 from retrievers.captioners.neighbours import Neighbours
 from retrievers.cart import CartAdapter
 from retrievers.generative import Generative
@@ -131,3 +138,38 @@ def test_named_towers_take_the_place_of_the_small_ones(tmp_path: Path) -> None:
     told = CartAdapter().availability(settings)
     assert not told.ready
     assert "text" in told.sentence
+
+
+def test_how_an_answer_was_written_ends_in_the_ranking_that_was_given(fitted: Generative) -> None:
+    gallery = items("test", 2)
+    fitted.index(gallery)
+    assert isinstance(fitted, Explaining)
+    for text in captions_of(gallery, "a").captions[:3]:
+        ranking = fitted.search([text], 4)
+        told = fitted.explain(text, 4)
+        assert told.items[:4].tolist() == ranking.ids[0].tolist()
+        np.testing.assert_allclose(told.steps[-1].scores[:4], ranking.scores[0], atol=1e-4)
+        assert np.array_equal(told.identifiers[told.items], told.steps[-1].prefixes)
+    with pytest.raises(ValueError, match="at least 1"):
+        fitted.explain("a disc", 0)
+    with pytest.raises(ValueError, match="call index first"):
+        build().explain("a disc", 4)
+
+
+def test_the_beam_that_is_shown_is_as_wide_as_the_search_made_it() -> None:
+    unsure = replace(CONFIG.fit, epochs=1)
+    search = SearchConfig(beam=1, widest_beam=64)
+    config = replace(CONFIG, fit=unsure, absorb=unsure, search=search)
+    spec = RetrieverSpec("cart", "generative", ("image",), "trained here", "Apache-2.0")
+    model = Cart(config, 0)
+    retriever = Generative(spec, ColourEncoder(), model, Neighbours(CaptionConfig()))
+    fit(retriever)
+    gallery = items("test", 2)
+    retriever.index(gallery)
+    texts = captions_of(gallery, "a").captions
+    beams = model.search(texts, 1).beams
+    text, beam = texts[int(beams.argmax())], int(beams.max())
+    told = retriever.explain(text, 1)
+    assert beam > 1
+    assert told.steps[-1].kept == min(beam, len(told.items))
+    assert told.items[:1].tolist() == retriever.search([text], 1).ids[0].tolist()

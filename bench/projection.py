@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.manifold import TSNE
 
-from bench.ablations.item_map import NoMap, Points
+from bench.item_map import IntArray, NoMap, Points
 from retrievers.base import ItemMap
 
 MOST_ITEMS = 2_000
@@ -13,10 +13,15 @@ LEAST_ITEMS = 5
 PERPLEXITY = 30.0
 
 
-def project(found: ItemMap, seed: int) -> Points:
-    """Lay the items on a plane, started from their first two principal components.
+def drawn(gallery: int, seed: int, most: int = MOST_ITEMS) -> IntArray:
+    """Rows of a gallery of so many items, ascending: all, or ``most`` of them drawn by ``seed``."""
+    return np.sort(np.random.default_rng(seed).permutation(gallery)[:most])
 
-    Of more than ``MOST_ITEMS`` as many are drawn by ``seed``. Raises NoMap for fewer than
+
+def project(found: ItemMap, seed: int, most: int = MOST_ITEMS) -> Points:
+    """Lay the items, or those that ``drawn`` gives of many, on a plane.
+
+    It is started from their first two principal components. Raises NoMap for fewer than
     ``LEAST_ITEMS``, and for embeddings that are not finite.
     """
     gallery = len(found.embeddings)
@@ -24,7 +29,7 @@ def project(found: ItemMap, seed: int) -> Points:
         raise NoMap(f"a map wants {LEAST_ITEMS} items, the gallery has {gallery}")
     if not np.isfinite(found.embeddings).all():
         raise NoMap("the embeddings hold a number that is not finite")
-    rows = np.sort(np.random.default_rng(seed).permutation(gallery)[:MOST_ITEMS])
+    rows = drawn(gallery, seed, most)
     lengths = np.linalg.norm(found.embeddings[rows], axis=1, keepdims=True)
     embeddings = (found.embeddings[rows] / np.maximum(lengths, 1e-12)).astype(np.float32)
     perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)

@@ -55,6 +55,22 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Printed:
+    """One row of the paper's tables of whole systems, as it was printed.
+
+    starred  taken from the system's own paper
+    percent  metric -> per cent
+    """
+
+    system: str
+    paradigm: str
+    table: str
+    setting: str
+    starred: bool
+    percent: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Beside:
     """What stands beside a measured row: the published figures, or why they may not.
 
@@ -99,6 +115,22 @@ def beside(spec: CellSpec) -> Beside | None:
         return None
     differs = tuple(_differences(spec, row, found))
     return Beside(found.source, {} if differs else found.percent, differs)
+
+
+def printed(dataset: str) -> tuple[Printed, ...]:
+    """All that the tables of whole systems hold of a real dataset, in their order."""
+    found: dict[tuple[str, ...], dict[str, float]] = {}
+    for line in _lines():
+        if line["source_table"] in _TABLES and _DATASETS.get(line["dataset"]) == dataset:
+            told = ("system", "paradigm", "source_table", "setting", "starred")
+            of = found.setdefault(tuple(line[name] for name in told), {})
+            of[line["metric"]] = float(line["value"])
+    return tuple(
+        Printed(system, paradigm.replace("-", " "), table, setting, starred == "true", percent)
+        for (system, paradigm, table, setting, starred), percent in sorted(
+            found.items(), key=lambda pair: pair[0][2]
+        )
+    )
 
 
 def name_in_paper(dataset: str) -> str:

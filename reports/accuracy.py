@@ -11,6 +11,7 @@ from markupsafe import Markup
 from bench.averages import METRICS as AVERAGED
 from bench.averages import averages
 from bench.left_out import grouped
+from bench.published import printed
 from bench.store import Skipped
 from bench.summary import Row
 from reports import units
@@ -52,6 +53,7 @@ def context(parts: Sequence[Section], skipped: Sequence[Skipped]) -> dict[str, A
         "panels": tuple(map(_panel, parts)),
         "averages": averages(rows),
         "averaged": AVERAGED,
+        "printed": {part.anchor: printed(part.dataset) for part in parts},
         "growths": growths(parts),
         "metrics": METRICS,
         "datasets": tuple(dict.fromkeys(part.dataset for part in parts)),

@@ -89,9 +89,12 @@ def _fitting(results: Path, limit: int) -> bytes:
     }
     albums = read_albums(parts, store)
     inline = inliner(store.media)
-    without = render("page.html", {**context, **look.context(albums, inline, 0)}, SCRIPTS)
-    room = limit - len(without)
-    return render("page.html", {**context, **look.context(albums, inline, room)}, SCRIPTS)
+    without = _page({**context, **look.context(albums, inline, 0)})
+    return _page({**context, **look.context(albums, inline, limit - len(without))})
+
+
+def _page(context: dict[str, Any]) -> bytes:
+    return render("page.html", context, SCRIPTS)
 
 
 def _empty(results: Path) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -12,8 +12,12 @@ import pandas as pd
 from PIL import Image, ImageDraw
 
 from bench.cells import Cell, CellSpec, Measure
+from bench.files import digest_of
+from bench.item_media import ItemMedia
+from bench.looks import ATTACHMENT, Looks, Seen, drawn, looks_to_json
+from bench.media_samples import clip_sample, sound_sample
 from bench.store import ResultStore
-from datasets.base import MediaToText, Modality
+from datasets.base import Clip, Item, MediaToText, Modality, Sound
 from retrievers.base import Paradigm, RetrieverSpec, Weights
 
 DEPTH = 10
@@ -102,9 +106,13 @@ def store_result(
     store: ResultStore,
     plan: Plan,
     texts: Sequence[str] = (),
+    media: Callable[[ResultStore, Plan, int], ItemMedia] | None = None,
     attachments: Mapping[str, bytes] | None = None,
 ) -> Cell:
-    """Write one finished cell; its captions are ``texts``, repeated, or described scenes."""
+    """Write one finished cell; its captions are ``texts``, repeated, or described scenes.
+
+    media  names the media of an item, by its number; without it they are drawn and stored here
+    """
     rng = np.random.default_rng([plan.seed, len(plan.retriever), plan.items])
     queries = plan.items * plan.captions
     best = _ranks(rng, queries, plan.skill)
@@ -120,7 +128,10 @@ def store_result(
             "best": best,
             "worst": best,
             "right": (best > 0).astype(np.int64),
-            "ids": [[f"item-{n}" for n in range(DEPTH)]] * queries,
+            "ids": [
+                _top(place // plan.captions, rank, len(plan.retriever))
+                for place, rank in enumerate(best)
+            ],
             "scores": [list(np.linspace(0.9, 0.1, DEPTH))] * queries,
         }
     )
@@ -156,9 +167,65 @@ def store_result(
         revision="b884516d0c3e+changes",
         notes=plan.notes,
     )
-    backward = backward if plan.reverse else None
-    store.write(cell, ranks, reverse=backward, attachments=attachments)
+    shown = looks_to_json(_looks(store, plan, ranks, media or stored_media))
+    beside = {ATTACHMENT: shown, **(attachments or {})}
+    store.write(cell, ranks, reverse=backward if plan.reverse else None, attachments=beside)
     return cell
+
+
+def _top(item: int, rank: int, shift: int) -> list[str]:
+    """Ten items, the right one at its rank; ``shift`` makes retrievers answer differently."""
+    top = [f"item-{item + shift + other}" for other in range(1, DEPTH + 1)]
+    if rank:
+        top[rank - 1] = f"item-{item}"
+    return top
+
+
+def _looks(
+    store: ResultStore,
+    plan: Plan,
+    ranks: pd.DataFrame,
+    media: Callable[[ResultStore, Plan, int], ItemMedia],
+) -> Looks:
+    chosen = drawn(plan.dataset, plan.protocol, ranks["query"])
+    by_query = ranks.set_index("query")
+    queries = {query: (str(by_query.loc[query, "item"]),) for query in chosen}
+    met = {item for query in chosen for item in (*by_query.loc[query, "ids"], *queries[query])}
+    numbers = sorted(int(item.removeprefix("item-")) for item in met)
+    writes = plan.paradigm == "generative"
+    return Looks(
+        queries,
+        {
+            f"item-{n}": Seen(media(store, plan, n), (n // 8, n % 8, 0) if writes else ())
+            for n in numbers
+        },
+    )
+
+
+def stored_media(store: ResultStore, plan: Plan, number: int) -> ItemMedia:
+    """A scene, with a tone or a moving band where the plan's items are sounds or videos."""
+    kind = {"audio": "mp3", "video": "webm"}.get(plan.modality)
+    return ItemMedia(
+        _kept(store, scene_jpeg(number), "jpg"),
+        _kept(store, _sample(plan.modality, number), kind) if kind else "",
+    )
+
+
+def _kept(store: ResultStore, content: bytes, suffix: str) -> str:
+    name = f"{digest_of(content)}.{suffix}"
+    store.keep_medium(name, lambda: content)
+    return name
+
+
+@cache
+def _sample(modality: Modality, number: int) -> bytes:
+    if modality == "audio":
+        tone = np.sin(2 * np.pi * (200 + 40 * number) * np.arange(4_000) / 8_000)
+        return sound_sample(Item("tone", "audio", Sound(tone[None].astype(np.float32), 8_000)))
+    frames = np.zeros((6, 24, 32, 3), np.uint8)
+    for place, frame in enumerate(frames):
+        frame[:, 5 * place : 5 * place + 5, number % 3] = 200
+    return clip_sample(Item("band", "video", Clip(frames, np.arange(6) / 6)))
 
 
 def store_failure(store: ResultStore, plan: Plan, reason: str) -> Cell:

@@ -215,6 +215,21 @@ def test_published_figures_stand_beside_measured_ones_of_the_same_question(
     assert said in listed.words
 
 
+def test_what_the_paper_printed_stands_with_a_real_dataset_alone(store: ResultStore) -> None:
+    for dataset, synthetic in (("flickr30k", False), ("flickr30k-mini", True)):
+        store_result(store, Plan("tiny-dual", dataset=dataset, synthetic=synthetic))
+    real, twin = report(store).all("section", class_="dataset")[:2]
+    if "mini" in real.all("h2")[0].words:
+        real, twin = twin, real
+    (table,) = real.all(class_="printed")[0].all("table")
+    rows = {row.all("th")[0].words: row for row in table.all("tr")[1:]}
+    assert [cell.words for cell in rows["BLIP-2 single tower"].all("td")[-4:]] == [
+        *("89.7", "98.1", "98.9"),
+        "–",
+    ]
+    assert not twin.all(class_="printed")
+
+
 def test_an_untrained_row_is_not_taken_for_the_trained_one(store: ResultStore) -> None:
     store_result(store, Plan("tiny-dual", skill=0.5))
     store_result(store, Plan("tiny-dual", weights="random", skill=0.05))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ COLOURS = {
 }
 
 WIDTH_INCHES = 4.9
+# What XML 1.0 cannot hold, and matplotlib writes all the same.
+NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def blank(height: float) -> Figure:
@@ -58,7 +61,8 @@ def inline(figure: Figure, identity: str, title: str, description: str) -> Marku
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": identity}), _quiet_fonts():
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    root = ET.fromstring(buffer.getvalue())  # noqa: S314 (written two lines above)
+    written = NO_XML.sub("\N{REPLACEMENT CHARACTER}", buffer.getvalue().decode())
+    root = ET.fromstring(written)  # noqa: S314 (written three lines above)
     _drop(root, "metadata")
     _drop(root, "style")
     for element in root.iter():

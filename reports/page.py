@@ -19,6 +19,7 @@ from reports.ablations.section import context as ablations_context
 from reports.ablations.section import read_ablations
 from reports.comparison import Section, sections, with_standings_of
 from reports.decide import section as decide
+from reports.inside import section as inside
 from reports.look import section as look
 from reports.look.albums import read as read_albums
 from reports.look.media import inliner
@@ -83,16 +84,14 @@ def _fitting(results: Path, limit: int) -> bytes:
         **section.context(served),
         **ablations_context(ablated),
         "variants": told_of,
+        **inside.context(inside.look(parts, store)),
         "limit": limit,
     }
     albums = read_albums(parts, store)
     inline = inliner(store.media)
-    without = _page({**context, **look.context(albums, inline, 0)})
-    return _page({**context, **look.context(albums, inline, limit - len(without))})
-
-
-def _page(context: dict[str, Any]) -> bytes:
-    return render("page.html", context, SCRIPTS)
+    without = render("page.html", {**context, **look.context(albums, inline, 0)}, SCRIPTS)
+    room = limit - len(without)
+    return render("page.html", {**context, **look.context(albums, inline, room)}, SCRIPTS)
 
 
 def _empty(results: Path) -> bytes:

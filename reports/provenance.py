@@ -24,6 +24,16 @@ SHARES = {
     "share",
     "verbatim",
 }
+DETAILED = {
+    "certified",
+    "certifying_work",
+    "exact_top_1",
+    "exact_top_10",
+    "greedy_share",
+    "perplexity",
+    "token_accuracy",
+    "used_share",
+}
 SPOKEN = {
     "collision_ceiling": "Collision ceiling",
     "collision_rate": "Collisions, share of the gallery",
@@ -103,16 +113,27 @@ def option(value: str | int | float | bool | None) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def diagnosis(columns: Sequence[Mapping[str, float]]) -> list[tuple[str, list[str]]]:
-    """Diagnostics as table rows: the name of each figure, and its value in each column.
+@dataclass(frozen=True)
+class Diagnosed:
+    """One figure that retrievers tell of themselves, as a table row.
 
-    Shares and accuracies are in per cent, others as they are.
+    values    one a column
+    detailed  whether it is one of many about the same: of a token, a code or a width of the beam
     """
+
+    label: str
+    values: tuple[str, ...]
+    detailed: bool
+
+
+def diagnosis(columns: Sequence[Mapping[str, float]]) -> list[Diagnosed]:
+    """Diagnostics as table rows: shares and accuracies are in per cent, others as they are."""
     names = dict.fromkeys(name for column in columns for name in column)
     return [
-        (
+        Diagnosed(
             _spoken(name),
-            [_figure(name, column[name]) if name in column else units.ABSENT for column in columns],
+            tuple(_figure(name, one[name]) if name in one else units.ABSENT for one in columns),
+            name.partition("/")[0] in DETAILED,
         )
         for name in names
     ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from bench.item_map import Points
+from bench.item_map import FloatArray, IntArray
 from reports.ablations.palette import Palette
 
 WIDTH_INCHES, HEIGHT_INCHES = 7.2, 3.8
@@ -20,7 +22,17 @@ COLOURS = (
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
-def draw_map(points: Points, depths: tuple[int, ...], palette: Palette) -> Figure:
+class Placed(Protocol):
+    """Items on a plane: their prefixes [items, length] and where they lie [items, 2]."""
+
+    @property
+    def prefixes(self) -> IntArray: ...
+
+    @property
+    def plane(self) -> FloatArray: ...
+
+
+def draw_map(points: Placed, depths: tuple[int, ...], palette: Palette) -> Figure:
     """A panel a depth of prefix; items of other prefixes are small and grey."""
     figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), facecolor=palette.paper)
     FigureCanvasSVG(figure)
@@ -31,14 +43,14 @@ def draw_map(points: Points, depths: tuple[int, ...], palette: Palette) -> Figur
     return figure
 
 
-def commonest(points: Points, depth: int, most: int = SHOWN) -> list[tuple[int, ...]]:
+def commonest(points: Placed, depth: int, most: int = SHOWN) -> list[tuple[int, ...]]:
     """The prefixes of ``depth`` codes that at least two items share, those of most items first."""
     found, counts = np.unique(points.prefixes[:, :depth], axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:most]
     return [tuple(map(int, found[row])) for row in order if counts[row] > 1]
 
 
-def _panel(axes: Axes, points: Points, depth: int, palette: Palette) -> None:
+def _panel(axes: Axes, points: Placed, depth: int, palette: Palette) -> None:
     axes.axis("off")
     title = "items by their first code" if depth == 1 else f"items by their first {depth} codes"
     axes.set_title(title, loc="left", fontsize=9.5, color=palette.muted)

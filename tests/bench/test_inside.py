@@ -34,6 +34,8 @@ from datasets.base import Item, Query
 from retrievers.base import ItemMap
 from tests.bench import toy
 from tests.bench.inside_toys import CODED, beam_tree, codes_of
+from tests.retrievers.colours import captions_of, items
+from tests.retrievers.test_item_map import CONFIG, indexed
 
 HOSTILE = '</script><script>alert("1")</script> \u202egnp.exe =1+1 $x$'
 
@@ -124,8 +126,8 @@ def test_a_right_item_that_fell_out_is_shown_as_far_as_it_came() -> None:
     }
 
 
-def gallery(items: int) -> Gallery:
-    names = [f"{'long-' * (row % 4)}{row}-x" for row in range(items)]
+def gallery(count: int) -> Gallery:
+    names = [f"{'long-' * (row % 4)}{row}-x" for row in range(count)]
     pictures = np.zeros((2, 2, 3), np.uint8)
     return Gallery(
         tuple(Item(name, "image", pictures) for name in names),
@@ -133,11 +135,11 @@ def gallery(items: int) -> Gallery:
     )
 
 
-def looked(items: int) -> Inside | None:
-    shelf = gallery(items)
+def looked(count: int) -> Inside | None:
+    shelf = gallery(count)
     retriever = CODED.tiny(0)
     retriever.index(shelf.items)
-    frame = answers([1] * items).assign(query=[query.id for query in shelf.queries])
+    frame = answers([1] * count).assign(query=[query.id for query in shelf.queries])
     return look_inside(retriever, shelf, frame, 10, 0)
 
 
@@ -152,6 +154,27 @@ def test_a_look_at_a_gallery() -> None:
     (tree,) = found.trees
     leaf = next(branch for branch in tree.branches if branch.item)
     assert leaf.right and leaf.item in tree.query
+
+
+def test_a_look_at_cart_ends_in_its_own_ranking() -> None:
+    retriever, shelf = indexed(CONFIG), items("test", 2)
+    captions = captions_of(shelf, "a").captions
+    queries = tuple(
+        Query(f"q{row}", text, (item.id,))
+        for row, (text, item) in enumerate(zip(captions, shelf, strict=False))
+    )
+    frame = answers([row % 3 for row in range(len(queries))])
+    found = look_inside(retriever, Gallery(tuple(shelf), queries), frame, 5, 0)
+    assert found is not None
+    read = from_bytes(to_bytes(found))
+    assert [one.size for one in read.codes] == [4, 4]
+    assert [tree.rank for tree in read.trees] == [1, 2, 0]
+    for tree in read.trees:
+        ranking = retriever.search([tree.text], 5)
+        leaves = [branch for branch in tree.branches if branch.item and branch.kept]
+        assert [one.item for one in leaves[:5]] == [shelf[row].id for row in ranking.ids[0]]
+        scores = [one.score for one in leaves[:5]]
+        np.testing.assert_allclose(scores, ranking.scores[0], atol=1e-3)
 
 
 def test_a_gallery_too_small_for_a_map_says_so() -> None:

@@ -107,10 +107,12 @@ def store_result(
     plan: Plan,
     texts: Sequence[str] = (),
     media: Callable[[ResultStore, Plan, int], ItemMedia] | None = None,
+    attachments: Mapping[str, bytes] | None = None,
 ) -> Cell:
     """Write one finished cell; its captions are ``texts``, repeated, or described scenes.
 
-    media  names the media of an item, by its number; without it they are drawn and stored here
+    media        names the media of an item, by its number; without it they are drawn here
+    attachments  what is stored beside it besides its looks
     """
     rng = np.random.default_rng([plan.seed, len(plan.retriever), plan.items])
     queries = plan.items * plan.captions
@@ -168,7 +170,10 @@ def store_result(
     )
     shown = looks_to_json(_looks(store, plan, ranks, media or stored_media))
     store.write(
-        cell, ranks, reverse=backward if plan.reverse else None, attachments={ATTACHMENT: shown}
+        cell,
+        ranks,
+        reverse=backward if plan.reverse else None,
+        attachments={ATTACHMENT: shown, **(attachments or {})},
     )
     return cell
 

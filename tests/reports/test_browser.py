@@ -1,56 +1,33 @@
-"""The page in a real browser: what it asks of the network, what it complains of, how it fits."""
+"""The page in a real browser: what it asks for, how it fits, sorts, filters, prints and is read."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
-import threading
+import io
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Locator, Page
 
 from bench.store import ResultStore
 from reports.page import write
+from tests.reports.axe import axe_script
+from tests.reports.browsing import Browser, Visit, visit
 from tests.reports.stored_ablations import store_map, store_table
 from tests.reports.stored_results import Plan, store_failure, store_result
 from tests.reports.stored_sweep import store_sweep
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no Chromium: install it or name it in the variable CHROMIUM"
-    ),
-]
-
-# Reads from outside how wide the page's content is in a frame of a telephone's width.
-FRAME = """<!DOCTYPE html><title>frame</title><body>
-<iframe src="/page.html" style="width:390px;height:2000px;border:0"></iframe>
-<script>
-document.querySelector("iframe").onload = event => {
-  const root = event.target.contentDocument.documentElement;
-  document.title = "width " + root.scrollWidth + " in " + root.clientWidth;
-};
-</script>"""
-
-
-@dataclass
-class Site:
-    """A server on this machine that remembers what was asked of it."""
-
-    address: str
-    asked: list[str] = field(default_factory=list)
+pytestmark = pytest.mark.browser
+NARROW = 390
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("report")
     store = ResultStore(root / "results")
     options = {"beam": 20, "a_rather_long_name_of_an_option": "and a long value " * 4}
@@ -70,85 +47,162 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def site(page: Path) -> Iterator[Site]:
-    pages = {"/page.html": page.read_bytes(), "/frame.html": FRAME.encode()}
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            content = pages.get(self.path)
-            self.send_response(200 if content else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(content or b"")
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Quiet: what was asked is in ``asked``."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield Site(f"http://127.0.0.1:{server.server_port}", asked)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def opened(browser: Browser, path: Path) -> Iterator[Visit]:
+    with visit(browser, path) as found:
+        yield found
 
 
-def browse(address: str, profile: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    assert CHROMIUM is not None
-    return subprocess.run(  # noqa: S603 (the browser that the tester named)
-        [
-            CHROMIUM,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--hide-scrollbars",
-            "--enable-logging=stderr",
-            f"--user-data-dir={profile}",
-            *arguments,
-            address,
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
+def through(page: Page) -> None:
+    """Bring the whole page into view once, so that whatever waits for that is drawn."""
+    page.evaluate(
+        """async () => {
+          for (let y = 0; y < document.body.scrollHeight; y += 600) {
+            scrollTo(0, y);
+            await new Promise((done) => setTimeout(done, 20));
+          }
+        }"""
+    )
+    charts = page.locator("figure.chart").count()
+    page.wait_for_function(
+        "(charts) => document.querySelectorAll('figure.chart.drawn').length === charts", arg=charts
     )
 
 
-def test_it_loads_alone_and_without_complaint(site: Site, tmp_path: Path) -> None:
-    picture = tmp_path / "page.png"
-    run = browse(
-        f"{site.address}/page.html",
-        tmp_path / "profile",
-        "--window-size=1440,2000",
-        f"--screenshot={picture}",
-    )
-    assert site.asked == ["/page.html"]
-    assert "CONSOLE" not in run.stderr
-    drawn = np.asarray(Image.open(picture).convert("L"))
-    assert drawn.shape == (2000, 1440)
-    assert (drawn < 100).mean() > 0.005, "hardly any ink"
+def accuracy(page: Page) -> Locator:
+    """The table of accuracy of the dataset "photos"."""
+    return page.locator("section.dataset table.accuracy.sortable").first
 
 
-def test_a_complaint_would_be_seen(site: Site, tmp_path: Path, page: Path) -> None:
+def names(table: Locator) -> list[str]:
+    return table.locator("tbody tr:visible th .name").all_inner_texts()
+
+
+def test_it_loads_alone_and_without_complaint(opened: Visit) -> None:
+    through(opened.page)
+    assert opened.asked == []
+    assert opened.complaints == []
+    picture = Image.open(io.BytesIO(opened.page.screenshot())).convert("L")
+    assert (np.asarray(picture) < 100).mean() > 0.005, "hardly any ink"
+
+
+def test_a_complaint_would_be_seen(browser: Browser, path: Path, tmp_path: Path) -> None:
     tampered = tmp_path / "page.html"
-    injected = f'<body><img src="{site.address}/x.png"><script>1</script>'
-    tampered.write_text(
-        page.read_text(encoding="utf-8").replace("<body>", injected, 1), encoding="utf-8"
-    )
-    run = browse(tampered.as_uri(), tmp_path / "profile", f"--screenshot={tmp_path / 'page.png'}")
-    assert "CONSOLE" in run.stderr
-    assert "Content Security Policy" in run.stderr
-    assert site.asked == []
+    injected = '<body><img src="https://example.org/x.png"><script>window.ran = 1</script>'
+    text = path.read_text(encoding="utf-8").replace("<body>", injected, 1)
+    tampered.write_text(text, encoding="utf-8")
+    with visit(browser, tampered) as found:
+        assert len([each for each in found.complaints if "Content Security Policy" in each]) == 2
+        assert found.page.evaluate("window.ran") is None
 
 
-def test_it_fits_a_narrow_screen(site: Site, tmp_path: Path) -> None:
-    run = browse(f"{site.address}/frame.html", tmp_path / "profile", "--dump-dom")
-    found = re.search(r"<title>width (\d+) in (\d+)</title>", run.stdout)
-    assert found, run.stdout[:500]
-    assert found[1] == found[2] == "390"
+@pytest.mark.parametrize("width", [NARROW, 1440])
+def test_it_fits_the_screen(browser: Browser, path: Path, width: int) -> None:
+    with visit(browser, path, width=width) as found:
+        through(found.page)
+        root = "document.documentElement"
+        assert found.page.evaluate(f"{root}.scrollWidth") <= width
+
+
+def test_a_table_sorts_by_its_headings(opened: Visit) -> None:
+    table = accuracy(opened.page)
+    before = names(table)
+    heading = table.get_by_role("button", name="R@10", exact=True)
+    figures = "tbody tr:visible td[data-label='R@10'] data.value"
+
+    def shown() -> list[float]:
+        return [float(each) for each in table.locator(figures).all_inner_texts()]
+
+    heading.click()
+    assert shown() == sorted(shown(), reverse=True)
+    assert table.locator("[aria-sort='descending']").inner_text().startswith("R@10")
+    heading.press("Enter")
+    assert shown() == sorted(shown())
+    assert names(table)[-1] == "cascade", "what failed stands last whichever way is sorted"
+    bar = opened.page.get_by_role("group", name="Filter and sort: accuracy on photos")
+    bar.get_by_label("Sort by").select_option(label="as first shown")
+    assert names(table) == before
+    assert table.locator("[aria-sort]").count() == 0
+
+
+def test_a_table_is_filtered_by_name_and_paradigm(opened: Visit) -> None:
+    table = accuracy(opened.page)
+    bar = opened.page.get_by_role("group", name="Filter and sort: accuracy on photos")
+    everything = len(names(table))
+    bar.get_by_label("Filter").fill("TINY")
+    assert names(table) == ["tiny-dual"]
+    assert bar.locator("output").inner_text() == f"1 of {everything} rows"
+    bar.get_by_label("Filter").fill("")
+    bar.get_by_label("Paradigm").select_option("generative")
+    assert names(table) == ["cart"]
+
+
+def test_a_chart_is_drawn_in_the_colours_of_the_page(browser: Browser, path: Path) -> None:
+    inks = set()
+    for scheme in ("light", "dark"):
+        with visit(browser, path, color_scheme=scheme) as found:
+            through(found.page)
+            chart = found.page.locator("figure.chart").first
+            assert chart.locator(".live .scatterlayer .point").count() > 0
+            assert not chart.locator(".still").is_visible()
+            label = chart.locator(".live .xtitle").first
+            inks.add(label.evaluate("(text) => getComputedStyle(text).fill"))
+            assert found.complaints == []
+    assert len(inks) == 2
+
+
+def test_print_shows_the_drawing_and_no_controls(opened: Visit) -> None:
+    through(opened.page)
+    opened.page.emulate_media(media="print")
+    chart = opened.page.locator("figure.chart").first
+    assert chart.locator(".still").is_visible()
+    assert not chart.locator(".live").is_visible()
+    for control in (".bar", ".copy", "nav"):
+        assert not opened.page.locator(control).first.is_visible()
+    assert opened.page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_a_command_is_copied(opened: Visit) -> None:
+    opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    row = opened.page.locator("#provenance details.origin").first
+    row.locator("summary").click()
+    row.locator("button.copy").first.click()
+    copied = opened.page.evaluate("navigator.clipboard.readText()")
+    assert copied == row.locator("pre code").first.inner_text()
+    assert row.locator("button.copy").first.inner_text() == "Copied"
+
+
+def test_without_scripts_it_can_be_read(browser: Browser, path: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(path.resolve().as_uri())
+    assert page.locator("figure.chart .still svg").first.is_visible()
+    assert len(names(accuracy(page))) == 4
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def axe(pytestconfig: pytest.Config) -> str:
+    return axe_script(pytestconfig.cache.mkdir("axe-core"))
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (NARROW, "light")])
+def test_axe_finds_nothing_serious(
+    browser: Browser, path: Path, axe: str, width: int, scheme: str
+) -> None:
+    with visit(browser, path, width=width, color_scheme=scheme) as found:
+        through(found.page)
+        found.page.evaluate(
+            "document.querySelectorAll('details').forEach((each) => each.open = true)"
+        )
+        found.page.evaluate(axe)
+        told: dict[str, Any] = found.page.evaluate(
+            "axe.run(document, {resultTypes: ['violations']})"
+        )
+    serious = [
+        {rule["id"]: [node["html"][:200] for node in rule["nodes"][:3]]}
+        for rule in told["violations"]
+        if rule["impact"] in ("serious", "critical")
+    ]
+    assert not serious, json.dumps(serious, indent=1)
+    assert len(told["passes"]) > 20

@@ -103,15 +103,24 @@ def test_diagnostics_are_named_and_averaged(store: ResultStore) -> None:
         }
         store_result(store, Plan("cart", seed=seed, diagnostics=figures))
     store_result(store, Plan("tiny-dual"))
-    table = report(store).all("table", class_="narrow")[0]
-    found = [[cell.words for cell in row.all("th") + row.all("td")] for row in table.all("tr")]
-    assert found == [
+    page = report(store)
+    (folded,) = page.all("details", class_="remarks")
+    assert "All 4 diagnostics" in folded.all("summary")[0].words
+    brief, whole = (
+        [
+            [cell.words for cell in row.all("th") + row.all("td")]
+            for row in part.all("table", class_="narrow")[0].all("tr")
+        ]
+        for part in (page, folded)
+    )
+    assert whole == [
         ["Figure", "cart"],
         ["Collision ceiling", "92.0 %"],
         ["Accuracy of token k (coarse)", "50.0 %"],
         ["Perplexity of token v1", "98.25"],
         ["Words shared", "0.25"],
     ]
+    assert brief == [whole[0], whole[1], whole[4]]
 
 
 def test_a_row_says_who_captioned_the_test_items(store: ResultStore) -> None:

@@ -9,28 +9,34 @@
   const media = stored("look-media");
   if (!albums.length) return;
 
-  const element = (tag, properties, ...children) => {
-    const { label, ...others } = properties;
+  /* "label" is what a reader hears instead of the content. */
+  const element = (tag, { label, ...others }, ...children) => {
     const made = Object.assign(document.createElement(tag), others);
     if (label) made.setAttribute("aria-label", label);
     made.append(...children);
     return made;
   };
+  const span = (className, ...children) => element("span", { className }, ...children);
   const sign = (mark, kind, words) =>
-    element("span", { className: kind }, element("span", { ariaHidden: "true" }, `${mark} `), words);
+    span(kind, element("span", { ariaHidden: "true" }, `${mark} `), words);
+  const button = (properties, ...children) =>
+    element("button", { type: "button", ...properties }, ...children);
   const labelled = (words, control) => element("label", {}, element("span", {}, words), control);
+  const numbers = (things) => [...things.keys()];
   const options = (control, names) =>
     control.replaceChildren(...names.map((name, value) => element("option", { value }, name)));
 
   /* Of tied answers neither is said: the order among them is not the retriever's. */
-  const isRight = (query, number) => Boolean(query.rankings[number]) && query.rankings[number].worst === 1;
-  const isWrong = (query, number) => Boolean(query.rankings[number]) && query.rankings[number].best !== 1;
+  const isRight = ({ rankings }, number) => rankings[number] !== null && rankings[number].worst === 1;
+  const isWrong = ({ rankings }, number) => rankings[number] !== null && rankings[number].best !== 1;
 
   const state = { album: albums[0], shown: [], matching: [], chosen: -1 };
   const shownIn = new Map(
     albums.map((album) => [album, album.retrievers.map((retriever) => retriever.shown)]),
   );
 
+  /* What an address ends with that leads to one query. */
+  const LINK = "#look?";
   const FILTERS = {
     all: ["all queries", () => true],
     pair: [
@@ -48,9 +54,9 @@
   const filter = element("select", { className: "look-filter" });
   const one = element("select", { className: "look-one" });
   const other = element("select", { className: "look-other" });
-  const swap = element("button", { type: "button", className: "look-swap" }, "Swap");
+  const swap = button({ className: "look-swap" }, "Swap");
   const wanted = element("input", { type: "search", autocomplete: "off", className: "look-words" });
-  const pair = element("span", { className: "look-pair" }, labelled("Right", one), swap, labelled("Wrong", other));
+  const pair = span("look-pair", labelled("Right", one), swap, labelled("Wrong", other));
   const bar = element(
     "div",
     { className: "bar", role: "group", label: "Choose queries" },
@@ -60,15 +66,21 @@
     labelled("Words in the query", wanted),
   );
   const boxes = element("div", { className: "look-boxes" });
-  const choice = element("fieldset", { className: "look-retrievers" }, element("legend", {}, "Retrievers shown"), boxes);
-  const previous = element("button", { type: "button" }, "Previous");
-  const next = element("button", { type: "button" }, "Next");
+  const choice = element(
+    "fieldset",
+    { className: "look-retrievers" },
+    element("legend", {}, "Retrievers shown"),
+    boxes,
+  );
+  const previous = button({}, "Previous");
+  const next = button({}, "Next");
   const count = element("output", { className: "count look-count" });
   const pager = element("div", { className: "bar look-pager" }, previous, next, count);
   const list = element("ol", { className: "look-list", label: "Matching queries" });
   const answers = element("article", { className: "look-answers", label: "Chosen query" });
 
-  options(dataset, albums.map((album) => album.label + (album.synthetic ? " (synthetic twin)" : "")));
+  const named = (album) => album.label + (album.synthetic ? " (synthetic twin)" : "");
+  options(dataset, albums.map(named));
   filter.append(
     ...Object.entries(FILTERS).map(([value, [words]]) => element("option", { value }, words)),
   );
@@ -92,87 +104,110 @@
   };
 
   const picture = (item) => {
-    const { album } = state;
-    const name = album.items[item];
-    const source = media[album.thumbnails[item]];
-    if (source) return element("img", { src: source, alt: `Item ${name}`, decoding: "async" });
-    return element("span", { className: "absent" }, "no picture");
+    const { items, thumbnails } = state.album;
+    const src = media[thumbnails[item]];
+    if (!src) return span("absent", "no picture");
+    return element("img", { src, alt: `Item ${items[item]}`, decoding: "async" });
   };
 
   const shot = (item, right, ...lines) => {
-    const { album } = state;
+    const { items, modality, samples } = state.album;
     const frame = element("div", { className: "frame" }, picture(item));
-    const made = element("li", { className: right ? "shot right" : "shot" }, frame);
-    if (album.samples[item] >= 0) {
-      const words = album.modality === "video" ? "Play the clip" : "Play the sound";
-      const button = element("button", { type: "button", className: "play", label: `${words} of item ${album.items[item]}` }, "▶");
-      button.addEventListener("click", () => {
-        button.remove();
+    if (samples[item] >= 0) {
+      const words = modality === "video" ? "Play the clip" : "Play the sound";
+      const start = button({ className: "play", label: `${words} of item ${items[item]}` }, "▶");
+      start.addEventListener("click", () => {
+        start.remove();
         play(item, frame);
       });
-      frame.append(button);
+      frame.append(start);
     }
-    made.append(...lines, element("span", { className: "item", title: album.items[item] }, album.items[item]));
-    return made;
+    const name = element("span", { className: "item", title: items[item] }, items[item]);
+    return element("li", { className: right ? "shot right" : "shot" }, frame, ...lines, name);
   };
 
-  const outcome = ({ best, worst }, depth) => {
-    if (!best) return sign("✕", "bad", `right item not in the top ${depth}`);
-    if (best === worst && best === 1) return sign("✓", "good", "right item at rank 1");
+  const outcome = ({ best, worst }) => {
+    if (!best) return sign("✕", "bad", `right item not in the top ${state.album.depth}`);
+    if (worst === 1) return sign("✓", "good", "right item at rank 1");
     if (best === worst) return sign("✕", "bad", `right item at rank ${best}`);
     const tied = `right item tied at ranks ${best} to ${worst}`;
     return best === 1 ? sign("≈", "muted", tied) : sign("✕", "bad", tied);
   };
 
-  const answer = (query, number) => {
-    const { album } = state;
-    const retriever = album.retrievers[number];
-    const ranking = query.rankings[number];
-    const heading = element("h4", {}, retriever.label, " ", element("span", { className: "protocol" }, `${retriever.paradigm}, seed ${retriever.seed}`));
-    if (!ranking) return element("section", { className: "look-answer" }, heading, element("p", { className: "outcome muted" }, "was not asked this query"));
-    const told = element("p", { className: "outcome" }, outcome(ranking, album.depth));
-    const own = query.right.map((item) => retriever.paths[item]).filter(Boolean);
-    if (own.length) told.append("; the identifier to write: ", element("span", { className: "path" }, own.join(" or ")));
-    const row = element("ol", { className: "shots" });
-    ranking.top.forEach((item, rank) => {
+  const ranked = (query, number) => {
+    const { paths } = state.album.retrievers[number];
+    const { top, scores } = query.rankings[number];
+    return top.map((item, rank) => {
       const right = query.right.includes(item);
-      const stands = element("span", { className: "place" }, element("span", { className: "unseen" }, "rank "), String(rank + 1));
+      const stands = span("place", span("unseen", "rank "), String(rank + 1));
       if (right) stands.append(" ", sign("✓", "good", "right"));
-      const score = element("span", { className: "score" }, element("span", { className: "unseen" }, "score "), ranking.scores[rank].replace("-", "−"));
-      const path = retriever.paths[item] ? [element("span", { className: "path" }, element("span", { className: "unseen" }, "identifier "), retriever.paths[item])] : [];
-      row.append(shot(item, right, element("span", { className: "stands" }, stands, score), ...path));
+      const score = span("score", span("unseen", "score "), scores[rank].replace("-", "−"));
+      const path = paths[item] ? [span("path", span("unseen", "identifier "), paths[item])] : [];
+      return shot(item, right, span("stands", stands, score), ...path);
     });
-    const strip = element("div", { className: "strip", role: "region", tabIndex: 0, label: `Ranking of ${retriever.label}` }, row);
-    return element("section", { className: "look-answer" }, heading, told, strip);
+  };
+
+  const answer = (query, number) => {
+    const { label, paradigm, seed, paths } = state.album.retrievers[number];
+    const heading = element("h4", {}, label, " ", span("protocol", `${paradigm}, seed ${seed}`));
+    const told = element("p", { className: "outcome" });
+    const made = element("section", { className: "look-answer" }, heading, told);
+    if (query.rankings[number] === null) {
+      told.append("was not asked this query");
+      return made;
+    }
+    told.append(outcome(query.rankings[number]));
+    const right = query.right.map((item) => paths[item]).filter(Boolean);
+    if (right.length) told.append("; the identifier to write: ", span("path", right.join(" or ")));
+    const row = element("ol", { className: "shots" }, ...ranked(query, number));
+    const region = { role: "region", tabIndex: 0, label: `Ranking of ${label}` };
+    made.append(element("div", { className: "strip", ...region }, row));
+    return made;
+  };
+
+  const rightItems = ({ right, rights }) => {
+    const left = right.length < rights ? `, ${right.length} of them shown` : "";
+    const shots = element("ul", { className: "shots" }, ...right.map((item) => shot(item, true)));
+    const words = rights > 1 ? `${rights} right items${left}` : "Right item";
+    return element("section", { className: "look-answer" }, element("h4", {}, words), shots);
+  };
+
+  const source = () => {
+    const { label, synthetic } = state.album;
+    const made = element("p", { className: "look-source muted" }, label);
+    if (synthetic) made.append(" ", span("badge warn", "synthetic twin"));
+    return made;
   };
 
   const showAnswers = () => {
     const query = state.album.queries[state.chosen];
+    answers.className = `look-answers ${state.album.modality}`;
     if (!query) {
-      answers.replaceChildren(element("p", { className: "setting" }, "No query matches. Choose other retrievers, or all queries."));
+      const words = "No query matches. Choose other retrievers, or all queries.";
+      answers.replaceChildren(element("p", { className: "setting" }, words));
       return;
     }
-    const several = query.rights > 1 ? `${query.rights} right items${query.right.length < query.rights ? `, ${query.right.length} of them shown` : ""}` : "Right item";
-    const right = element("ul", { className: "shots" }, ...query.right.map((item) => shot(item, true)));
+    const text = element("bdi", { dir: "auto" }, query.text);
     answers.replaceChildren(
-      element("blockquote", {}, element("p", {}, element("bdi", { dir: "auto" }, query.text))),
-      element("section", { className: "look-answer" }, element("h4", {}, several), right),
+      source(),
+      element("blockquote", {}, element("p", {}, text)),
+      rightItems(query),
       ...state.shown.map((number) => answer(query, number)),
     );
   };
 
   const remember = () => {
     const told = new URLSearchParams({ dataset: state.album.label, query: state.chosen });
-    history.replaceState(null, "", `#look?${told}`);
+    history.replaceState(null, "", LINK + told);
   };
 
   const choose = (number) => {
     state.chosen = number;
     const at = state.matching.indexOf(number);
     [...list.children].forEach((row, position) => {
-      const button = row.firstElementChild;
-      if (position === at) button.setAttribute("aria-current", "true");
-      else button.removeAttribute("aria-current");
+      const entry = row.firstElementChild;
+      if (position === at) entry.setAttribute("aria-current", "true");
+      else entry.removeAttribute("aria-current");
     });
     if (at >= 0) list.scrollTop = list.children[at].offsetTop - list.clientHeight / 2;
     previous.disabled = at <= 0;
@@ -183,30 +218,26 @@
     showAnswers();
   };
 
+  const listed = (number) => {
+    const entry = button({}, element("bdi", { dir: "auto" }, state.album.queries[number].text));
+    entry.addEventListener("click", () => {
+      choose(number);
+      remember();
+    });
+    return element("li", {}, entry);
+  };
+
   const update = () => {
     const { album } = state;
-    answers.className = `look-answers ${album.modality}`;
-    state.shown = album.retrievers.map((_, number) => number).filter((number) => shownIn.get(album)[number]);
+    state.shown = numbers(album.retrievers).filter((number) => shownIn.get(album)[number]);
     pair.hidden = filter.value !== "pair";
     const words = wanted.value.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = FILTERS[filter.value][1];
-    state.matching = album.queries
-      .map((_, number) => number)
-      .filter((number) => {
-        const text = album.queries[number].text.toLowerCase();
-        return words.every((word) => text.includes(word)) && fits(album.queries[number]);
-      });
-    list.replaceChildren(
-      ...state.matching.map((number) => {
-        const text = element("bdi", { dir: "auto" }, album.queries[number].text);
-        const button = element("button", { type: "button" }, text);
-        button.addEventListener("click", () => {
-          choose(number);
-          remember();
-        });
-        return element("li", {}, button);
-      }),
-    );
+    state.matching = numbers(album.queries).filter((number) => {
+      const text = album.queries[number].text.toLowerCase();
+      return words.every((word) => text.includes(word)) && fits(album.queries[number]);
+    });
+    list.replaceChildren(...state.matching.map(listed));
     choose(state.matching.includes(state.chosen) ? state.chosen : (state.matching[0] ?? -1));
   };
 
@@ -224,13 +255,13 @@
     one.value = first("generative", 0);
     other.value = first("dual tower", 1);
     boxes.replaceChildren(
-      ...album.retrievers.map((retriever, place) => {
-        const box = element("input", { type: "checkbox", checked: shownIn.get(album)[place] });
+      ...labels.map((label, number) => {
+        const box = element("input", { type: "checkbox", checked: shownIn.get(album)[number] });
         box.addEventListener("change", () => {
-          shownIn.get(album)[place] = box.checked;
+          shownIn.get(album)[number] = box.checked;
           update();
         });
-        return element("label", {}, box, ` ${retriever.label}`);
+        return element("label", {}, box, ` ${label}`);
       }),
     );
     update();
@@ -250,12 +281,14 @@
     update();
   });
 
-  place.replaceChildren(bar, choice, pager, element("div", { className: "look-columns" }, list, answers));
-  const named = new URLSearchParams(location.hash.startsWith("#look?") ? location.hash.slice(6) : "");
-  const asked = albums.findIndex((album) => album.label === named.get("dataset"));
+  const columns = element("div", { className: "look-columns" }, list, answers);
+  place.replaceChildren(bar, choice, pager, columns);
+  const { hash } = location;
+  const link = new URLSearchParams(hash.startsWith(LINK) ? hash.slice(LINK.length) : "");
+  const asked = albums.findIndex((album) => album.label === link.get("dataset"));
   open(Math.max(0, asked));
   if (asked >= 0) {
-    const number = Number(named.get("query"));
+    const number = Number(link.get("query"));
     if (state.matching.includes(number)) choose(number);
     place.scrollIntoView();
   }

@@ -38,6 +38,16 @@ COLOURS = {
     SECOND: "var(--second)",
     THIRD: "var(--good)",
 }
+# The same for a file of its own, on white.
+PRINT = {
+    INK: "#1d2024",
+    MUTED: "#595f67",
+    RULE: "#dcdcd4",
+    PAPER: "#ffffff",
+    FIRST: "#1a5a9e",
+    SECOND: "#9a4a12",
+    THIRD: "#17683c",
+}
 
 WIDTH_INCHES = 4.9
 
@@ -56,7 +66,7 @@ def inline(figure: Figure, identity: str, title: str, description: str) -> Marku
     ``description`` are its text alternative.
     """
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": identity}), _quiet_fonts():
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": identity}), quiet_fonts():
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     root = ET.fromstring(buffer.getvalue())  # noqa: S314 (written two lines above)
     _drop(root, "metadata")
@@ -77,7 +87,7 @@ def inline(figure: Figure, identity: str, title: str, description: str) -> Marku
 
 
 @contextmanager
-def _quiet_fonts() -> Iterator[None]:
+def quiet_fonts() -> Iterator[None]:
     """Text stays text, so a glyph that matplotlib's own font lacks is the browser's affair."""
     logger = logging.getLogger("matplotlib.font_manager")
     level = logger.level

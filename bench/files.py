@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,14 @@ def json_bytes(value: Any) -> bytes:
 def compact_json_bytes(value: Any) -> bytes:
     """The same on one line, for long rows of figures."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+
+
+def file_stem(told: str) -> str:
+    """A name for a file of any words; a digest tells apart what would have the same one."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", told).strip(".-")[:100]
+    if plain == told:
+        return plain
+    return f"{plain}-{hashlib.blake2b(told.encode(), digest_size=4).hexdigest()}".lstrip("-")
 
 
 def write_synced(path: Path, content: bytes) -> None:

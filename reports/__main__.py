@@ -7,7 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports.exports.writing import read_exports, write_exports
 from reports.page import ReportError, write
+
+PAGE = Path("reports/html/index.html")
+EXPORTS = "exports"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,18 +36,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--output",
         type=Path,
-        default=Path("reports/html/index.html"),
+        default=PAGE,
         metavar="FILE",
         help="HTML file to write; an older one is replaced (default: %(default)s)",
     )
+    exports = parser.add_mutually_exclusive_group()
+    exports.add_argument(
+        "--export",
+        type=Path,
+        metavar="DIR",
+        help="folder for every table as CSV, Markdown and LaTeX and every plot as SVG and PNG "
+        f"(default: {EXPORTS} beside the page, where that is in its default place)",
+    )
+    exports.add_argument("--no-export", action="store_true", help="write the page alone")
     chosen = parser.parse_args(arguments)
+    folder = chosen.export or (PAGE.parent / EXPORTS if chosen.output == PAGE else None)
     try:
         path = write(chosen.results, chosen.output)
+        if folder is not None and not chosen.no_export:
+            print(exported(chosen.results, folder))
     except ReportError as error:
         print(error, file=sys.stderr)
         return 1
     print(path)
     return 0
+
+
+def exported(results: Path, folder: Path) -> Path:
+    """Write the tables and plots; returns their index. Raises ReportError where that fails."""
+    try:
+        return write_exports(read_exports(results), folder)
+    except OSError as error:
+        raise ReportError(
+            f"The tables and plots could not be written to {folder}: {error.strerror or error}. "
+            "Name a place that can be written with --export, or leave them out with --no-export."
+        ) from error
 
 
 if __name__ == "__main__":

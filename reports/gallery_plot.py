@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bench.cells import Measure
 from reports import units
@@ -40,37 +41,53 @@ class Curve:
     places: tuple[Place, ...]
 
 
-def gallery_plot(
-    curves: Sequence[Curve],
-    *,
-    sizes: Sequence[int],
-    right: int,
-    ceilings: Mapping[int, float],
-    identity: str,
-    title: str,
-) -> Markup:
-    """An ``<svg>`` element: the size logarithmic, recall in per cent with whiskers.
+@dataclass(frozen=True)
+class Picture:
+    """What one plot shows.
 
     sizes     of all galleries, rising
     right     K of the recall: chance is K in the size
     ceilings  size -> recall of a reader without mistakes, empty where it is not known
+    """
+
+    curves: tuple[Curve, ...]
+    sizes: tuple[int, ...]
+    right: int
+    ceilings: Mapping[int, float]
+
+    @property
+    def bounds(self) -> dict[str, Mapping[int, float]]:
+        """Name -> size -> recall of what no retriever is."""
+        chance = {size: min(1.0, self.right / size) for size in self.sizes}
+        return {CHANCE: chance, **({CEILING: self.ceilings} if self.ceilings else {})}
+
+
+def gallery_plot(shown: Picture, identity: str, title: str) -> Markup:
+    """The plot as an ``<svg>`` element, whose description holds every figure.
+
+    ``identity`` and ``title`` are as for ``reports.inline_svg.inline``.
+    """
+    bounds = (_bound_in_words(*one) for one in shown.bounds.items())
+    told = [*map(_in_words, shown.curves), *bounds]
+    return inline(gallery_figure(shown), identity, title, "; ".join(told) + ".")
+
+
+def gallery_figure(shown: Picture) -> Figure:
+    """The size logarithmic, recall in per cent with whiskers.
 
     A dotted line is chance, a dashed grey one the reader without mistakes, and a dashed one in a
-    retriever's colour what its identifiers can reach. ``identity`` and ``title`` are as for
-    ``reports.inline_svg.inline``; the description holds every figure.
+    retriever's colour what its identifiers can reach.
     """
-    chance = {size: min(1.0, right / size) for size in sizes}
-    bounds = {CHANCE: chance, **({CEILING: ceilings} if ceilings else {})}
-    names = [*(curve.label for curve in curves), *bounds, COLLISIONS]
+    names = [*(curve.label for curve in shown.curves), *shown.bounds, COLLISIONS]
     figure = blank(HEIGHT_INCHES)
-    axes = axes_with_names(figure, names, "items in the gallery", f"recall@{right}, per cent")
-    _scale(axes, sizes)
-    ends = [_draw_bound(axes, name, points) for name, points in bounds.items()]
-    for curve in curves:
+    upward = f"recall@{shown.right}, per cent"
+    axes = axes_with_names(figure, names, "items in the gallery", upward)
+    _scale(axes, shown.sizes)
+    ends = [_draw_bound(axes, name, points) for name, points in shown.bounds.items()]
+    for curve in shown.curves:
         ends += _draw(axes, curve)
     name_ends(axes, ends)
-    told = [*map(_in_words, curves), *(_bound_in_words(*one) for one in bounds.items())]
-    return inline(figure, identity, title, "; ".join(told) + ".")
+    return figure
 
 
 def _scale(axes: Axes, sizes: Sequence[int]) -> None:

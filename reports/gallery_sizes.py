@@ -11,7 +11,7 @@ from bench.cells import Measure
 from datasets.larger_gallery import FULL, read_protocol
 from reports import units
 from reports.comparison import Line, Section, mean
-from reports.gallery_plot import Curve, Place, gallery_plot
+from reports.gallery_plot import Curve, Picture, Place, gallery_plot
 
 SHOWN = ("R@1", "R@10")
 COLLISIONS = "collision_ceiling"
@@ -46,6 +46,7 @@ class Growth:
     others    what they are filled with, a phrase
     sections  by size, the smallest first
     ceilings  size -> "R@1", "R@10" of a reader without mistakes, where it is known
+    pictures  metric -> what its plot shows
     plots     metric -> its plot
     """
 
@@ -57,6 +58,7 @@ class Growth:
     sections: Mapping[int, Section]
     ceilings: Mapping[int, Mapping[str, float]]
     retrievers: tuple[Grown, ...]
+    pictures: Mapping[str, Picture]
     plots: Mapping[str, Markup]
 
     @property
@@ -110,16 +112,22 @@ def _growth(
     ceilings = {
         size: told for size, part in sections.items() if (told := _ceilings(part)) is not None
     }
-    plots = {
-        metric: gallery_plot(
-            [_curve(one, metric) for one in retrievers],
+    pictures = {
+        metric: Picture(
+            curves=tuple(_curve(one, metric) for one in retrievers),
             sizes=tuple(sections),
             right=int(metric.removeprefix("R@")),
             ceilings={size: told[metric] for size, told in ceilings.items() if metric in told},
-            identity=f"{anchor}-{metric.replace('@', '').lower()}",
-            title=f"{metric} on {units.visible(dataset)} by the size of the gallery",
         )
         for metric in SHOWN
+    }
+    plots = {
+        metric: gallery_plot(
+            shown,
+            f"{anchor}-{metric.replace('@', '').lower()}",
+            f"{metric} on {units.visible(dataset)} by the size of the gallery",
+        )
+        for metric, shown in pictures.items()
     }
     synthetic = next(iter(sections.values())).synthetic
     return Growth(
@@ -131,6 +139,7 @@ def _growth(
         sections,
         ceilings,
         retrievers,
+        pictures,
         plots,
     )
 

@@ -39,6 +39,16 @@ COLOURS = {
     SECOND: "var(--second)",
     THIRD: "var(--good)",
 }
+# The same for a file of its own, on white.
+PRINT = {
+    INK: "#1d2024",
+    MUTED: "#595f67",
+    RULE: "#dcdcd4",
+    PAPER: "#ffffff",
+    FIRST: "#1a5a9e",
+    SECOND: "#9a4a12",
+    THIRD: "#17683c",
+}
 
 WIDTH_INCHES = 4.9
 # What XML 1.0 cannot hold, and matplotlib writes all the same.
@@ -59,7 +69,7 @@ def inline(figure: Figure, identity: str, title: str, description: str) -> Marku
     ``description`` are its text alternative.
     """
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": identity}), _quiet_fonts():
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": identity}), quiet_fonts():
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     written = NO_XML.sub("\N{REPLACEMENT CHARACTER}", buffer.getvalue().decode())
     root = ET.fromstring(written)  # noqa: S314 (written three lines above)
@@ -81,7 +91,7 @@ def inline(figure: Figure, identity: str, title: str, description: str) -> Marku
 
 
 @contextmanager
-def _quiet_fonts() -> Iterator[None]:
+def quiet_fonts() -> Iterator[None]:
     """Text stays text, so a glyph that matplotlib's own font lacks is the browser's affair."""
     logger = logging.getLogger("matplotlib.font_manager")
     level = logger.level

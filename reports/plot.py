@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bench.cells import Measure
+from reports import units
+from reports.comparison import Section
+from reports.figures import METRICS
 from reports.inline_svg import FIRST, INK, MUTED, PAPER, RULE, SECOND, blank, inline
 
 HEAD_INCHES, LINE_INCHES = 0.62, 0.68
+PLOTTED = ("R@1", "R@10")
+# Characters that a row has room for.
+LABEL = 56
 SERIES = (("R@1", 0.07, FIRST, FIRST, "o"), ("R@10", -0.26, SECOND, PAPER, "D"))
 
 
@@ -23,18 +30,38 @@ class Bar:
     measures: dict[str, Measure]
 
 
+def bars_of(part: Section) -> list[Bar]:
+    """A bar a line of a section, those without a result too."""
+    return [
+        Bar(
+            units.cut(units.visible(line.label), LABEL),
+            {
+                name: figure.measure
+                for name, figure in zip(METRICS, line.figures, strict=True)
+                if figure and name in PLOTTED
+            },
+        )
+        for line in part.lines
+    ]
+
+
 def recall_plot(bars: Sequence[Bar], identity: str, title: str, description: str) -> Markup:
-    """An ``<svg>`` element with a row a retriever: R@1 and R@10 in per cent with whiskers.
+    """The plot as an ``<svg>`` element.
 
     ``identity``, ``title`` and ``description`` are as for ``reports.inline_svg.inline``.
     """
+    return inline(recall_figure(bars), identity, title, description)
+
+
+def recall_figure(bars: Sequence[Bar]) -> Figure:
+    """A row a retriever: R@1 and R@10 in per cent with whiskers."""
     height = HEAD_INCHES + LINE_INCHES * len(bars)
     figure = blank(height)
     axes = figure.add_axes((0.02, 0.42 / height, 0.93, 1 - 0.5 / height))
     _draw_frame(axes, len(bars))
     for place, bar in enumerate(bars):
         _draw_bar(axes, len(bars) - 1 - place, bar)
-    return inline(figure, identity, title, description)
+    return figure
 
 
 def _draw_frame(axes: Axes, lines: int) -> None:

@@ -8,7 +8,6 @@ Figures stand in the cells alone, so that a table can never say anything else th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -17,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.files import json_bytes, replace_file
+from bench.files import file_stem, json_bytes, replace_file
 
 FOLDER = "ablations"
 SCHEMA = 1
@@ -126,14 +125,10 @@ class RunStore:
 
 
 def stem(of: Of, what: str) -> str:
-    """A file name that says what it is of; a digest tells apart what would have the same one."""
+    """A file name that says what it is of."""
     effort = "" if of.effort == 1 else f"-effort-{of.effort:g}"
     base = "" if of.base == "cart" else f"-{of.base}"
-    told = f"{of.dataset}-{of.protocol}{base}{effort}-{what}"
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", told).strip(".-")[:100]
-    if plain == told:
-        return plain
-    return f"{plain}-{hashlib.blake2b(told.encode(), digest_size=4).hexdigest()}"
+    return file_stem(f"{of.dataset}-{of.protocol}{base}{effort}-{what}")
 
 
 def _place(of: Of) -> tuple[str, str, str, float]:

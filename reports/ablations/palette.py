@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.inline_svg import FIRST, INK, MUTED, PAPER, RULE, SECOND
+from reports.inline_svg import PRINT as PRINTED
 
 
 @dataclass(frozen=True)
@@ -20,4 +21,4 @@ class Palette:
 
 
 PAGE = Palette(INK, MUTED, RULE, PAPER, FIRST, SECOND)
-PRINT = Palette("#1d2024", "#595f67", "#dcdcd4", "#ffffff", "#1a5a9e", "#9a4a12")
+PRINT = Palette(*(PRINTED[each] for each in (INK, MUTED, RULE, PAPER, FIRST, SECOND)))

@@ -9,6 +9,7 @@ from typing import TypeGuard
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bench.speed.cells import Scalar, SpeedCell
 from reports import units
@@ -71,10 +72,17 @@ def curves(cells: Iterable[tuple[str, SpeedCell]]) -> tuple[Curve, ...]:
 
 
 def curve_plot(found: Sequence[Curve], identity: str, title: str) -> Markup:
-    """An ``<svg>`` element: recall@10 across, queries a second upward (logarithmic).
+    """The plot as an ``<svg>`` element, whose description holds every figure.
 
-    A dashed line stands at TARGET. ``identity`` and ``title`` are as for
-    ``reports.inline_svg.inline``; the description holds every figure. At least one curve.
+    ``identity`` and ``title`` are as for ``reports.inline_svg.inline``.
+    """
+    return inline(curve_figure(found), identity, title, "; ".join(map(_in_words, found)) + ".")
+
+
+def curve_figure(found: Sequence[Curve]) -> Figure:
+    """Recall@10 across, queries a second upward (logarithmic), a dashed line at TARGET.
+
+    At least one curve.
     """
     figure = blank(HEIGHT_INCHES)
     axes = axes_with_names(
@@ -99,7 +107,7 @@ def curve_plot(found: Sequence[Curve], identity: str, title: str) -> Markup:
         )
     ends = [(curve.label, curve.settings[-1]) for curve in found]
     name_ends(axes, [End(name, last.recall, last.rate) for name, last in ends])
-    return inline(figure, identity, title, "; ".join(map(_in_words, found)) + ".")
+    return figure
 
 
 def _settings(cell: SpeedCell) -> tuple[Setting, ...]:

@@ -35,13 +35,7 @@ class Plots:
 
 def plots(sweep: Sweep) -> Plots:
     """The plots of one sweep; no scaling where the load set the rates."""
-    lines = [line for line in sweep.lines if not line.again]
-    traces = (
-        []
-        if sweep.paced
-        else [trace for line in lines if (trace := _trace(line, sweep.base)).points]
-    )
-    rows = [row for line in lines if (row := _spent(line, sweep.largest)) is not None]
+    traces, rows = traces_of(sweep), spent_of(sweep)
     on = f"{sweep.scenario} on {units.visible(sweep.device)}"
     return Plots(
         scaling=scaling_plot(traces, f"{sweep.anchor}-scaling", f"Queries a second, {on}")
@@ -54,6 +48,20 @@ def plots(sweep: Sweep) -> Plots:
         paradigms=tuple(dict.fromkeys(trace.paradigm for trace in traces)),
         phases_of=tuple(_ordered({name: 1.0 for row in rows for name in row.phases_ms})),
     )
+
+
+def traces_of(sweep: Sweep) -> list[Trace]:
+    """The lines of the scaling plot; none where the load set the rates."""
+    if sweep.paced:
+        return []
+    lines = (line for line in sweep.lines if not line.again)
+    return [trace for line in lines if (trace := _trace(line, sweep.base)).points]
+
+
+def spent_of(sweep: Sweep) -> list[Spent]:
+    """The bars of the plot of phases."""
+    lines = (line for line in sweep.lines if not line.again)
+    return [row for line in lines if (row := _spent(line, sweep.largest)) is not None]
 
 
 def index_plot(device: Device) -> Markup | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from reports import units
 from reports.inline_svg import FIRST, INK, MUTED, RULE, SECOND, THIRD, blank, inline
@@ -37,11 +38,18 @@ class Spent:
 
 
 def phases_plot(rows: Sequence[Spent], identity: str, title: str) -> Markup:
-    """An ``<svg>`` element: a stacked bar a row, split as its time is.
+    """The plot as an ``<svg>`` element, whose description holds every figure.
+
+    ``identity`` and ``title`` are as for ``reports.inline_svg.inline``.
+    """
+    return inline(phases_figure(rows), identity, title, "; ".join(map(_in_words, rows)) + ".")
+
+
+def phases_figure(rows: Sequence[Spent]) -> Figure:
+    """A stacked bar a row, split as its time is.
 
     Rows lie a thousand times apart, so every bar is as long as the others and its milliseconds
-    are written below it, in the order of its parts. ``identity`` and ``title`` are as for
-    ``reports.inline_svg.inline``. At least one row.
+    are written below it, in the order of its parts. At least one row.
     """
     height = HEAD_INCHES + LINE_INCHES * len(rows)
     figure = blank(height)
@@ -49,7 +57,7 @@ def phases_plot(rows: Sequence[Spent], identity: str, title: str) -> Markup:
     _draw_frame(axes, len(rows))
     for place, row in enumerate(rows):
         _draw_row(axes, len(rows) - 1 - place, row)
-    return inline(figure, identity, title, "; ".join(map(_in_words, rows)) + ".")
+    return figure
 
 
 def _draw_frame(axes: Axes, rows: int) -> None:

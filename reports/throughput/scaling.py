@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bench.cells import Measure
 from reports import units
@@ -54,10 +55,18 @@ class Trace:
 
 
 def scaling_plot(traces: Sequence[Trace], identity: str, title: str) -> Markup:
-    """An ``<svg>`` element: both axes logarithmic, a line a row, whiskers for the intervals.
+    """The plot as an ``<svg>`` element, whose description holds every figure.
 
-    Marks tell the paradigm, hollow ones are extrapolated. ``identity`` and ``title`` are as for
-    ``reports.inline_svg.inline``; the description holds every figure. At least one trace.
+    ``identity`` and ``title`` are as for ``reports.inline_svg.inline``.
+    """
+    told = "; ".join(map(_in_words, traces)) + "."
+    return inline(scaling_figure(traces), identity, title, told)
+
+
+def scaling_figure(traces: Sequence[Trace]) -> Figure:
+    """Both axes logarithmic, a line a row, whiskers for the intervals.
+
+    Marks tell the paradigm, hollow ones are extrapolated. At least one trace.
     """
     figure = blank(_height(traces))
     axes = axes_with_names(
@@ -74,7 +83,7 @@ def scaling_plot(traces: Sequence[Trace], identity: str, title: str) -> Markup:
             for last in trace.points[-1:]
         ],
     )
-    return inline(figure, identity, title, "; ".join(map(_in_words, traces)) + ".")
+    return figure
 
 
 def _height(traces: Sequence[Trace]) -> float:

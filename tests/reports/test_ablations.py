@@ -19,9 +19,10 @@ from bench.metrics import METRIC_NAMES
 from bench.published import ablated
 from bench.store import ResultStore
 from reports.ablations.__main__ import main
-from reports.ablations.files import as_csv, as_latex, as_markdown
 from reports.ablations.map_plot import commonest
 from reports.ablations.section import read_ablations
+from reports.exports.ablation import ablation
+from reports.exports.formats import as_csv, as_latex, as_markdown
 from reports.page import write
 from tests.reports.page_reading import Element, parse
 from tests.reports.stored_ablations import store_map, store_table
@@ -129,22 +130,24 @@ def test_files_of_every_kind(store: ResultStore, tmp_path: Path) -> None:
 def test_files_hold_the_figures_and_escape_what_means_something(store: ResultStore) -> None:
     store_table(store)
     (found,) = read_ablations(store.root).tables
-    lines = list(csv.DictReader(io.StringIO(as_csv(found))))
-    assert len(lines) == 5 * len(METRIC_NAMES)
-    for line in lines:
-        row = next(row for row in found.rows if row.setting == line["setting"])
-        assert line["published"] == str(row.published[line["metric"]])
-        if row.measured:
-            assert float(line["measured"]) == pytest.approx(
-                100 * row.measured[line["metric"]].value, abs=1e-3
-            )
-        assert line["direction"] == row.verdicts.get(line["metric"], "")
-    markdown = as_markdown(found)
-    assert "A remark \\| with &lt;marks> & 100 %." in markdown
+    lines = list(csv.DictReader(io.StringIO(as_csv(ablation(found)))))
+    assert len(lines) == 5
+    for line, row in zip(lines, found.rows, strict=True):
+        assert line["setting"] == row.setting
+        for metric in METRIC_NAMES:
+            assert line[f"{metric} published"] == str(row.published[metric])
+            if row.measured:
+                measured = 100 * row.measured[metric].value
+                assert float(line[metric]) == pytest.approx(measured, rel=1e-12)
+            if metric in row.apart:
+                low = 100 * row.apart[metric].low
+                assert float(line[f"{metric} difference low"]) == pytest.approx(low, abs=1e-9)
+    markdown = as_markdown(ablation(found))
+    assert "A remark \\| with &lt;marks&gt; &amp; 100 %." in markdown
     assert "| w/o fusion strategy | " in markdown
-    latex = as_latex(found)
-    assert r"A remark | with <marks> \& 100 \%." in latex
-    assert latex.count(r" \\") == 6
+    latex = as_latex(ablation(found))
+    assert r"A remark \textbar{} with \textless{}marks\textgreater{} \& 100 \%." in latex
+    assert latex.count(" \\\\\n") == 6
     assert r"\toprule" in latex
 
 

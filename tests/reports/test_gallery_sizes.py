@@ -11,7 +11,7 @@ import pytest
 
 from bench.cells import Cell, Measure
 from bench.store import ResultStore
-from reports.gallery_plot import Curve, Place, gallery_plot
+from reports.gallery_plot import Curve, Picture, Place, gallery_plot
 from reports.page import write
 from tests.reports.page_reading import Element, parse
 from tests.reports.stored_results import Plan, store_result
@@ -132,10 +132,8 @@ CURVES = (
 
 
 def drawing() -> ET.Element:
-    plot = gallery_plot(
-        CURVES, sizes=(200, 1000), right=1, ceilings={1000: 0.8}, identity="p", title="Recall"
-    )
-    return ET.fromstring(plot)  # noqa: S314 (ours)
+    shown = Picture(CURVES, sizes=(200, 1000), right=1, ceilings={1000: 0.8})
+    return ET.fromstring(gallery_plot(shown, "p", "Recall"))  # noqa: S314 (ours)
 
 
 def heights(root: ET.Element, colour: str) -> list[list[float]]:

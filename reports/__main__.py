@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.exports.writing import read_exports, write_exports
-from reports.page import ReportError, write
+from reports.exports.writing import exports_of, write_exports
+from reports.page import ReportError, page_of, put, read_folder
+from reports.reading import Reading
 
 PAGE = Path("reports/html/index.html")
 EXPORTS = "exports"
@@ -52,9 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     folder = chosen.export or (PAGE.parent / EXPORTS if chosen.output == PAGE else None)
     try:
-        path = write(chosen.results, chosen.output)
+        found = read_folder(chosen.results)
+        path = put(page_of(found, chosen.results), chosen.output)
         if folder is not None and not chosen.no_export:
-            print(exported(chosen.results, folder))
+            print(exported(found, folder))
     except ReportError as error:
         print(error, file=sys.stderr)
         return 1
@@ -62,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def exported(results: Path, folder: Path) -> Path:
+def exported(found: Reading, folder: Path) -> Path:
     """Write the tables and plots; returns their index. Raises ReportError where that fails."""
     try:
-        return write_exports(read_exports(results), folder)
+        return write_exports(exports_of(found), folder)
     except OSError as error:
         raise ReportError(
             f"The tables and plots could not be written to {folder}: {error.strerror or error}. "

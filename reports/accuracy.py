@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +13,11 @@ from bench.averages import averages
 from bench.left_out import grouped
 from bench.published import printed
 from bench.store import Skipped
-from bench.summary import Row
 from reports import units
 from reports.comparison import Section
 from reports.figures import METRICS
 from reports.gallery_sizes import growths
-from reports.plot import Bar, recall_plot
-
-PLOTTED = ("R@1", "R@10")
-# Characters that a row of the plot has room for.
-LABEL = 56
+from reports.plot import Bar, bars_of, recall_plot
 
 
 @dataclass(frozen=True)
@@ -31,18 +26,6 @@ class Panel:
 
     section: Section
     svg: Markup
-
-
-def of_ablations(rows: Sequence[Row], keys: Collection[str]) -> tuple[list[Row], list[Row]]:
-    """The rows of retrievers, and those of variants that were measured for an ablation alone.
-
-    keys  of the cells that the stored ablations name
-    """
-
-    def variant(row: Row) -> bool:
-        return "[" in row.retriever.name and all(cell.spec.key in keys for cell in row.cells)
-
-    return [row for row in rows if not variant(row)], [row for row in rows if variant(row)]
 
 
 def context(parts: Sequence[Section], skipped: Sequence[Skipped]) -> dict[str, Any]:
@@ -65,17 +48,7 @@ def context(parts: Sequence[Section], skipped: Sequence[Skipped]) -> dict[str, A
 
 
 def _panel(part: Section) -> Panel:
-    bars = [
-        Bar(
-            units.cut(units.visible(line.label), LABEL),
-            {
-                name: figure.measure
-                for name, figure in zip(METRICS, line.figures, strict=True)
-                if figure and name in PLOTTED
-            },
-        )
-        for line in part.lines
-    ]
+    bars = bars_of(part)
     described = "; ".join(_in_words(bar) for bar in bars)
     title = f"Recall on {units.visible(part.label)}"
     return Panel(part, recall_plot(bars, f"{part.anchor}-plot", title, described + "."))

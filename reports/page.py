@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.cells import Cell
 from bench.growth.results import Living
-from bench.growth.summary import LivingRow
 from bench.speed.cells import SpeedCell
-from bench.speed.store import SpeedStore
-from bench.store import ResultStore
-from bench.summary import summarise
 from reports import accuracy, controls, living, provenance, units
 from reports.ablations.section import context as ablations_context
-from reports.ablations.section import read_ablations
-from reports.comparison import Section, sections, with_standings_of
 from reports.decide import section as decide
 from reports.inside import section as inside
 from reports.look import section as look
 from reports.look.albums import read as read_albums
 from reports.look.media import inliner
+from reports.reading import Reading, read
 from reports.rendering import render
 from reports.throughput import section
-from reports.throughput.section import Throughput
 
 SIZE_LIMIT = 25_000_000
 SCRIPTS = ("tables", "copy", "charts", "look")
@@ -42,9 +35,14 @@ def write(results: Path, output: Path, limit: int = SIZE_LIMIT) -> Path:
     bytes, and says so. The same results give the same bytes. Raises ReportError when ``results``
     is not a folder or ``output`` cannot be written.
     """
+    return put(page_of(read_folder(results), results, limit), output)
+
+
+def read_folder(results: Path) -> Reading:
+    """What a folder holds; nothing where it is not there. Raises ReportError for a file."""
     if results.exists() and not results.is_dir():
         raise ReportError(f"{results} is a file; --results must name the folder of stored results.")
-    return put(_fitting(results, limit), output)
+    return read(results)
 
 
 def put(page: bytes, output: Path) -> Path:
@@ -62,29 +60,25 @@ def put(page: bytes, output: Path) -> Path:
     return output
 
 
-def _fitting(results: Path, limit: int) -> bytes:
-    """The page with as many queries to look at as keep it within ``limit`` bytes."""
-    if not results.is_dir():
-        return _empty(results)
-    store = ResultStore(results)
-    served = section.read(SpeedStore(results))
-    grown = living.read_living(results)
-    ablated = read_ablations(results)
-    rows, variants = accuracy.of_ablations(summarise(store), ablated.keys)
-    parts = tuple(with_standings_of(part, store) for part in sections(rows))
-    told_of = sections(variants, "variant")
-    if not parts and not told_of and not grown and not served.devices and not ablated.maps:
-        return _empty(results)
+def page_of(found: Reading, results: Path, limit: int = SIZE_LIMIT) -> bytes:
+    """The page, with as many queries to look at as keep it within ``limit`` bytes.
+
+    results  the folder that was read, which an empty page names
+    """
+    if found.empty:
+        told = {"results": str(results), "exists": results.is_dir()}
+        return render("empty.html", told, ("copy",))
+    parts, store = found.parts, found.store
     context = {
-        **_masthead((*parts, *told_of), served, grown),
+        **_masthead(found),
         **accuracy.context(parts, store.skipped()),
-        **decide.context(parts, grown, served.cells),
+        **decide.context(parts, found.living, found.served.cells),
         **controls.context(parts, store),
-        **living.context(grown),
-        **section.context(served),
-        **ablations_context(ablated),
-        "variants": told_of,
         **inside.context(inside.look(parts, store)),
+        **living.context(found.living),
+        **section.context(found.served),
+        **ablations_context(found.ablated),
+        "variants": found.variants,
         "limit": limit,
     }
     albums = read_albums(parts, store)
@@ -97,26 +91,19 @@ def _page(context: dict[str, Any]) -> bytes:
     return render("page.html", context, SCRIPTS)
 
 
-def _empty(results: Path) -> bytes:
-    told = {"results": str(results), "exists": results.is_dir()}
-    return render("empty.html", told, ("copy",))
-
-
-def _masthead(
-    parts: Sequence[Section], served: Throughput, grown: Sequence[LivingRow]
-) -> dict[str, Any]:
+def _masthead(found: Reading) -> dict[str, Any]:
     """What the head of the page says of all results together."""
-    rows = [line.row for part in parts for line in part.lines]
+    rows = [line.row for part in (*found.parts, *found.variants) for line in part.lines]
     cells: list[Cell | SpeedCell | Living] = [
         *(cell for row in rows for cell in row.cells),
-        *served.cells,
-        *(result for row in grown for result in row.results),
+        *found.served.cells,
+        *(result for row in found.living for result in row.results),
     ]
     moments = [cell.created for cell in cells]
     return {
         "stored": len(cells),
         "failed": sum(cell.status == "failed" for cell in cells),
-        "superseded": sum(row.superseded for row in rows) + served.superseded,
+        "superseded": sum(row.superseded for row in rows) + found.served.superseded,
         "measured": units.span(min(moments), max(moments)) if moments else units.ABSENT,
         "machines": tuple(dict.fromkeys(provenance.machine(cell) for cell in cells)),
     }

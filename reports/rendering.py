@@ -10,8 +10,27 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports import inline_scripts, provenance, units
+from reports.exports import accuracy, deciding, growth, throughput
+from reports.exports.ablation import ablation
+from reports.exports.links import downloads
 from reports.throughput.provenance import numbers, untrained
 
+# The tables that can be taken out of the page, by name.
+EXPORTED = {
+    "accuracy": accuracy.accuracy,
+    "pairs": accuracy.pairs,
+    "media_to_text": accuracy.media_to_text,
+    "cost": accuracy.cost,
+    "diagnostics": accuracy.diagnostics,
+    "controls": accuracy.controls,
+    "costs": deciding.costs,
+    "means": deciding.means,
+    "rates": throughput.rates,
+    "largest": throughput.largest,
+    "ablation": ablation,
+    "living": growth.living,
+    "sizes": growth.sizes,
+}
 MODALITIES = {"image": "pictures", "audio": "sounds", "video": "videos"}
 
 
@@ -60,6 +79,8 @@ def _environment() -> Environment:
         shared=provenance.shared,
         facts=provenance.FACTS,
         command=lambda cell: cell.command,
+        downloads=downloads,
+        exported=EXPORTED,
         wordings={
             "seconds": units.seconds,
             "milliseconds": lambda value: units.milliseconds(1000 * value),

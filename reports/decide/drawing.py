@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from reports import units
 from reports.decide.pictures import METRIC, Option, Picture
@@ -26,7 +27,14 @@ MARGIN = 0.06
 
 
 def front_plot(picture: Picture) -> Markup:
-    """An ``<svg>``: R@1 upwards, queries a second to the right (logarithmic), with whiskers.
+    """The figure as an ``<svg>`` of the page. At least one option."""
+    title = f"Accuracy against speed on {units.visible(picture.section.label)}"
+    described = "; ".join(map(in_words, picture.options)) + "."
+    return inline(front_figure(picture), f"{picture.section.anchor}-front", title, described)
+
+
+def front_figure(picture: Picture) -> Figure:
+    """R@1 upwards, queries a second to the right (logarithmic), with whiskers.
 
     Marks tell the paradigm; those on the front are filled and joined. At least one option.
     """
@@ -45,9 +53,7 @@ def front_plot(picture: Picture) -> Markup:
         for name, option in zip(names, options, strict=True)
     ]
     name_ends(axes, ends)
-    title = f"Accuracy against speed on {units.visible(picture.section.label)}"
-    identity = f"{picture.section.anchor}-front"
-    return inline(figure, identity, title, "; ".join(map(in_words, options)) + ".")
+    return figure
 
 
 def in_words(option: Option) -> str:

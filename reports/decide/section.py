@@ -33,7 +33,7 @@ def context(
     sweep: Sequence[SpeedCell],
 ) -> dict[str, Any]:
     """What the section's template wants."""
-    kinds = _kinds(parts, living, sweep)
+    kinds = kinds_of(parts, living, sweep)
     drawn = {each.section.anchor: each for kind in kinds for each in kind.pictures if each.options}
     return {
         "kinds": kinds,
@@ -46,7 +46,7 @@ def _charts(drawn: Mapping[str, Picture]) -> dict[str, Markup]:
     return {anchor: data_of(front_chart(each)) for anchor, each in drawn.items()}
 
 
-def _kinds(
+def kinds_of(
     parts: Sequence[Section],
     living: Sequence[LivingRow],
     sweep: Sequence[SpeedCell],

@@ -26,6 +26,10 @@ from reports.figures import METRICS, Figure
 
 INTERVALS = "In per cent, with 95 % intervals by bootstrap over items."
 SYNTHETIC = "Drawn and synthesised data: not for comparison with published figures."
+TOLD_APART = (
+    "Best, tied and ranks: paired by query, signs of whole items flipped, 5 % with Holm's "
+    "correction for all pairs of the table."
+)
 _WHOSE = hidden(
     *("paradigm", "weights", "dataset", "protocol", "synthetic", "status", "reason", "cells")
 )
@@ -42,6 +46,7 @@ def accuracy(part: Section) -> Table:
         Column("Retriever"),
         *map(with_interval, METRICS),
         *(Column(f"{metric} published", (f"{metric} published",)) for metric in published),
+        *([Column("Rank by R@1", ("rank best", "rank worst"))] if part.forward else []),
         Column("Seeds"),
         *(Column(f"{metric} sd", (f"{metric} sd",), shown=False) for metric in METRICS),
         *_WHOSE,
@@ -49,8 +54,9 @@ def accuracy(part: Section) -> Table:
     rows = tuple(
         (
             words(line.label),
-            *(percent(figure.measure if figure else None) for figure in line.figures),
+            *map(_marked, line.figures),
             *(_published(line, metric) for metric in published),
+            *([_rank(line.figures[0])] if part.forward else []),
             words(", ".join(map(str, line.row.seeds))),
             *map(_spread, line.figures),
             *_whose(line),
@@ -58,7 +64,34 @@ def accuracy(part: Section) -> Table:
         for line in part.lines
     )
     title = f"Text to media on {part.label}"
-    return _table(part, "accuracy", title, columns, rows, (INTERVALS, *_missing(part)))
+    told = [TOLD_APART] if part.forward else []
+    return _table(part, "accuracy", title, columns, rows, (INTERVALS, *told, *_missing(part)))
+
+
+def pairs(part: Section) -> Table:
+    """Every two rows held against each other by R@1; the section has standings."""
+    found = part.forward[METRICS[0]]
+    columns = (
+        *(Column("First"), Column("Second")),
+        with_interval("points", "First less second"),
+        *(Column("p", ("p",)), Column("p, Holm", ("p holm",))),
+        *(Column("Detectable", ("detectable points",)), Column("Better")),
+    )
+    rows = tuple(
+        (
+            words(part.lines[pair.first].label),
+            words(part.lines[pair.second].label),
+            percent(pair.apart),
+            number(pair.p, units.p_value(pair.p)),
+            number(pair.adjusted, units.p_value(pair.adjusted)),
+            number(in_percent(pair.detectable), units.percent(pair.detectable)),
+            words("" if pair.better is None else part.lines[pair.better].label),
+        )
+        for pair in found.pairs
+    )
+    left_out = [f"{part.lines[place].label}: {reason}" for place, reason in found.left_out]
+    title = f"Differences in R@1 on {part.label}, in points"
+    return _table(part, "pairs", title, columns, rows, (TOLD_APART, *left_out))
 
 
 def media_to_text(part: Section) -> Table:
@@ -160,6 +193,21 @@ def controls(part: Section, block: Block) -> Table:
     label = next((line.label for line in part.lines if line.row is block.row), block.row.name)
     title = f"{label} on {part.label} beside its controls and ceilings"
     return _table(part, f"controls-{label}", title, columns, rows, notes)
+
+
+def _marked(figure: Figure | None) -> Entry:
+    if figure is None:
+        return percent(None)
+    remark = " best" if figure.best else " tied for best" if figure.tied else ""
+    return percent(figure.measure, remark)
+
+
+def _rank(figure: Figure | None) -> Entry:
+    standing = figure.standing if figure else None
+    if standing is None:
+        return Entry(units.ABSENT, (None, None))
+    best, worst = standing.best, standing.worst
+    return Entry(str(best) if best == worst else f"{best}–{worst}", (best, worst))
 
 
 def _held(line: Held, metric: str) -> Iterator[Entry]:

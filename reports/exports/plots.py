@@ -17,6 +17,8 @@ from reports.ablations.palette import PRINT
 from reports.ablations.plot import draw
 from reports.ablations.section import Mapped
 from reports.comparison import Section
+from reports.decide.drawing import front_figure
+from reports.decide.pictures import Picture
 from reports.exports.origin import Repeatable, origin
 from reports.exports.pictures import for_print, labelled
 from reports.gallery_plot import gallery_figure
@@ -61,6 +63,18 @@ def recall(part: Section) -> Plot:
         f"Recall on {part.label}{_mark(part.synthetic)}",
         "● R@1  ◇ R@10; whiskers are 95 % intervals",
         lambda: for_print(recall_figure(bars_of(part))),
+        *_of(cells, [cell.spec.key for cell in cells]),
+    )
+
+
+def front(picture: Picture) -> Plot:
+    part = picture.section
+    cells = [cell for option in picture.options for cell in option.line.done]
+    return Plot(
+        file_stem(f"front-{part.dataset}-{part.protocol}"),
+        f"Accuracy against speed on {part.label}{_mark(part.synthetic)}",
+        f"{PARADIGMS}; filled and joined: the front; whiskers are 95 % intervals",
+        lambda: for_print(front_figure(picture)),
         *_of(cells, [cell.spec.key for cell in cells]),
     )
 

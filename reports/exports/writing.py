@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.averages import averages
 from bench.files import json_bytes, replace_file
-from bench.speed.store import SpeedStore
 from bench.store import ResultStore
-from bench.summary import summarise
-from reports import controls, living
-from reports.ablations.section import Ablations, read_ablations
-from reports.comparison import Section, sections
-from reports.exports import accuracy, growth, plots, throughput
+from reports import controls
+from reports.ablations.section import Ablations
+from reports.comparison import Section
+from reports.decide.section import kinds_of
+from reports.exports import accuracy, deciding, growth, plots, throughput
 from reports.exports.ablation import ablation
 from reports.exports.formats import in_markdown
 from reports.exports.links import files
@@ -24,7 +24,7 @@ from reports.exports.pictures import png_of, svg_of
 from reports.exports.plots import Plot
 from reports.exports.table import Table
 from reports.gallery_sizes import Growth, growths
-from reports.throughput import section
+from reports.reading import Reading
 from reports.throughput.section import Throughput
 
 INDEX, READ_ME = "index.json", "README.md"
@@ -40,27 +40,31 @@ class Exports:
     plots: tuple[Plot, ...]
 
 
-def read_exports(results: Path) -> Exports:
-    """All that the stored results make."""
-    store = ResultStore(results)
-    parts = sections(summarise(store))
-    served = section.read(SpeedStore(results))
-    ablated = read_ablations(results)
-    grown = growths(parts)
+def exports_of(found: Reading) -> Exports:
+    """All that was read, as tables and plots."""
+    grown = growths(found.parts)
+    kinds = kinds_of(found.parts, found.living, found.served.cells)
+    averaged = averages([line.row for part in found.parts for line in part.lines])
     tables = [
-        *_of_sections(parts, store),
+        *map(deciding.costs, kinds),
+        *([deciding.means(averaged)] if averaged else []),
+        *_of_sections(found.parts, found.store),
         *map(growth.sizes, grown),
-        *(growth.living(row) for row in living.read_living(results)),
-        *_of_sweeps(served),
-        *map(ablation, ablated.tables),
+        *map(growth.living, found.living),
+        *_of_sweeps(found.served),
+        *map(ablation, found.ablated.tables),
     ]
-    return Exports(tuple(tables), tuple(_plots(parts, grown, served, ablated)))
+    pictures = [picture for kind in kinds for picture in kind.pictures if picture.options]
+    drawn = _plots(found.parts, grown, found.served, found.ablated)
+    return Exports(tuple(tables), (*map(plots.front, pictures), *drawn))
 
 
 def _of_sections(parts: Sequence[Section], store: ResultStore) -> Iterator[Table]:
     held = controls.context(parts, store)["controls"]
     for part in parts:
         yield accuracy.accuracy(part)
+        if part.forward:
+            yield accuracy.pairs(part)
         if part.two_way:
             yield accuracy.media_to_text(part)
         if any(line.done for line in part.lines):

@@ -31,8 +31,9 @@ from reports.__main__ import main
 from reports.exports.formats import FORMULA, as_csv, as_latex, as_markdown
 from reports.exports.links import downloads
 from reports.exports.table import Column, Entry, Table, number, percent, with_interval, words
-from reports.exports.writing import Exports, read_exports, write_exports
+from reports.exports.writing import Exports, exports_of, write_exports
 from reports.inline_svg import PRINT
+from reports.reading import read
 from tests.bench.test_living import LEARNS, grown, result
 from tests.reports.stored_ablations import store_map, store_table
 from tests.reports.stored_results import Plan, store_failure, store_result
@@ -203,7 +204,7 @@ def test_plots_show_something_in_the_colours_of_print(written: tuple[Path, Path]
 
 
 def test_the_same_results_give_the_same_files(written: tuple[Path, Path], tmp_path: Path) -> None:
-    write_exports(read_exports(written[0]), tmp_path)
+    write_exports(exports_of(read(written[0])), tmp_path)
     for path in written[1].rglob("*.*"):
         assert (tmp_path / path.relative_to(written[1])).read_bytes() == path.read_bytes(), path
 
@@ -386,7 +387,7 @@ def test_hostile_retrievers_and_reasons_are_exported(store: ResultStore, tmp_pat
             store_result(store, plan)
         else:
             store_failure(store, plan, f"{name} {name}")
-    write_exports(read_exports(store.root), tmp_path / "out")
+    write_exports(exports_of(read(store.root)), tmp_path / "out")
     assert {path.parent.name for path in (tmp_path / "out").rglob("*.*")} == {
         *("out", "tables", "plots")
     }

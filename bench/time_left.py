@@ -51,8 +51,8 @@ class TimeLeft(Generic[Lane]):
     def seconds(self) -> float | None:
         """Seconds until the last lane has ended; None while a cell of unknown length is left.
 
-        A cell takes what its kind took in this run, else what it took in earlier ones, else what
-        any took in this run. Lanes take turns as they do in ``bench.side_by_side``.
+        A cell takes what its kind took in this run, else what it took in earlier ones. Lanes take
+        turns as they do in ``bench.side_by_side``.
         """
         with self._lock:
             now = self._clock()
@@ -77,8 +77,7 @@ class TimeLeft(Generic[Lane]):
         return sum(known)
 
     def _expected(self, kind: Hashable) -> float | None:
-        everything = [took for each in self._seen.values() for took in each]
-        found = self._seen.get(kind) or self._earlier.get(kind) or everything
+        found = self._seen.get(kind) or self._earlier.get(kind)
         return mean(found) if found else None
 
 

@@ -19,11 +19,13 @@ from reports.decide.section import kinds_of
 from reports.exports import accuracy, deciding, growth, plots, throughput
 from reports.exports.ablation import ablation
 from reports.exports.formats import in_markdown
+from reports.exports.inside import inside
 from reports.exports.links import files
 from reports.exports.pictures import png_of, svg_of
 from reports.exports.plots import Plot
 from reports.exports.table import Table
 from reports.gallery_sizes import Growth, growths
+from reports.inside.section import look
 from reports.reading import Reading
 from reports.throughput.section import Throughput
 
@@ -56,7 +58,8 @@ def exports_of(found: Reading) -> Exports:
     ]
     pictures = [picture for kind in kinds for picture in kind.pictures if picture.options]
     drawn = _plots(found.parts, grown, found.served, found.ablated)
-    return Exports(tuple(tables), (*map(plots.front, pictures), *drawn))
+    within = (plot for each in look(found.parts, found.store) for plot in inside(each))
+    return Exports(tuple(tables), (*map(plots.front, pictures), *drawn, *within))
 
 
 def _of_sections(parts: Sequence[Section], store: ResultStore) -> Iterator[Table]:

@@ -33,21 +33,30 @@ def test_nothing_is_claimed_before_anything_is_known() -> None:
     assert left.seconds() == 30
 
 
-def test_a_cell_takes_what_its_own_kind_took_and_else_what_others_did() -> None:
+def test_a_cell_takes_what_its_own_kind_took_in_this_run_or_before() -> None:
     clock = HandSet()
-    left = TimeLeft({"a": ["quick", "slow", "quick", "slow", "new"]}, {"slow": [60, 80]}, 1, clock)
+    left = TimeLeft({"a": ["quick", "slow", "quick", "slow"]}, {"slow": [60, 80]}, 1, clock)
     left.began("a")
     clock.now += 10
     left.ended("a", done=True)
-    assert left.seconds() == 70 + 10 + 70 + 10
+    assert left.seconds() == 70 + 10 + 70
     left.began("a")
     clock.now += 25
-    assert left.seconds() == (70 - 25) + 10 + 70 + 10
+    assert left.seconds() == (70 - 25) + 10 + 70
     clock.now += 75
-    assert left.seconds() == 0 + 10 + 70 + 10
+    assert left.seconds() == 0 + 10 + 70
     left.ended("a", done=True)
-    # This run is believed before earlier ones: 100 s, and 55 s on average of all.
-    assert left.seconds() == 10 + 100 + 55
+    # This run is believed before earlier ones.
+    assert left.seconds() == 10 + 100
+
+
+def test_one_kind_says_nothing_of_another() -> None:
+    clock = HandSet()
+    left = TimeLeft({"a": ["quick", "slow"]}, {}, 1, clock)
+    left.began("a")
+    clock.now += 10
+    left.ended("a", done=True)
+    assert left.seconds() is None
 
 
 def test_what_failed_teaches_nothing() -> None:

@@ -105,5 +105,5 @@ def _masthead(found: Reading) -> dict[str, Any]:
         "failed": sum(cell.status == "failed" for cell in cells),
         "superseded": sum(row.superseded for row in rows) + found.served.superseded,
         "measured": units.span(min(moments), max(moments)) if moments else units.ABSENT,
-        "machines": tuple(dict.fromkeys(provenance.machine(cell) for cell in cells)),
+        "machines": tuple(dict.fromkeys(provenance.hardware(cell) for cell in cells)),
     }

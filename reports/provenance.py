@@ -34,6 +34,8 @@ DETAILED = {
     "token_accuracy",
     "used_share",
 }
+# What of a machine a run chooses.
+GIVEN = ("cells at once", "threads", "device", "python")
 SPOKEN = {
     "collision_ceiling": "Collision ceiling",
     "collision_rate": "Collisions, share of the gallery",
@@ -92,6 +94,12 @@ def holders(facts: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
 
 def machine(cell: Stored) -> str:
     return "; ".join(f"{name}: {value}" for name, value in cell.machine.items() if value)
+
+
+def hardware(cell: Stored) -> str:
+    """The machine itself, whatever of it one result was given: rows of one can be compared."""
+    found = {name: value for name, value in cell.machine.items() if name not in GIVEN}
+    return "; ".join(f"{name}: {value}" for name, value in found.items() if value)
 
 
 def versions(cell: Stored) -> str:

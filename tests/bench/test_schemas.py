@@ -19,7 +19,7 @@ from bench.metrics import Ranks
 from bench.schemas import derived, stored
 from bench.speed.store import SpeedStore
 from bench.store import ResultStore
-from tests.bench.results import EXAMPLE, SPEC, done, failed, frame, reverse_frame
+from tests.bench.results import SPEC, done, failed, frame, reverse_frame
 from tests.bench.speed_results import SPEC as SPEED_SPEC
 from tests.bench.speed_results import failed_cell, process_run, speed_cell
 from tests.bench.test_living import LEARNS, grown, result
@@ -44,9 +44,7 @@ def write_cells(folder: Path) -> None:
         pace={"batch-100": Measure(10.5, 9.0, 12.0)},
         ceilings={"R@1": 0.9},
     )
-    store.write(
-        whole, frame([1, 0, 3]), [EXAMPLE], reverse_frame([1, 2]), attachments={"more.bin": b"."}
-    )
+    store.write(whole, frame([1, 0, 3]), reverse_frame([1, 2]), attachments={"more.bin": b"."})
     store.write(failed(seed=1))
 
 

@@ -272,7 +272,7 @@ def test_folds_are_searched_apart_and_averaged_over_all_queries(rule: MediaToTex
     assert found.counts["items_asked"] == 12
     assert found.counts["pairs_scored"] == 36 * 4
     assert found.memory["index_bytes"] == 4
-    assert [query.id for query in found.queries] == list(found.frame["query"])
+    assert sorted(found.frame["query"]) == sorted(query.id for query in data.queries)
 
 
 def test_a_fold_is_indexed_alone() -> None:
@@ -281,7 +281,7 @@ def test_a_fold_is_indexed_alone() -> None:
     told: list[str] = []
     measure(CellSpec(SPEC, "tabled", "all", "d", True, 0, 10, "c"), data, table, told.append)
     assert [sorted(items) for items in table.indexed] == [["i0", "i2", "i4"], ["i1", "i3", "i5"]]
-    assert told == ["fit", *["index", "search", "reverse"] * 2, "diagnose"]
+    assert told == ["fit", *["index", "search", "reverse"] * 2, "pace", "diagnose"]
 
 
 def test_a_fold_without_a_query_is_not_searched() -> None:

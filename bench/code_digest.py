@@ -23,6 +23,7 @@ DECIDING = (
     "bench/galleries.py",
     "bench/measure.py",
     "bench/metrics.py",
+    "bench/pace.py",
     "bench/ranking_check.py",
     "bench/statistics.py",
 )

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from bench.checkout import CHECKOUT
+from bench.inside.record import NAME, Inside, to_bytes
 from bench.looks import ATTACHMENT, Looks, looks_to_json
 from bench.speed.store import SpeedStore
 from bench.store import RANK_COLUMNS, REVERSE_COLUMNS, ResultStore
@@ -28,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, places in PLACES.items():
         found = [place if place <= 10 else 0 for place in places]
         cell = done(found, retriever=replace(RETRIEVER, name=name), reverse=[1, 2, 3])
-        looked = {ATTACHMENT: looks_to_json(Looks())}
+        looked = {ATTACHMENT: looks_to_json(Looks()), NAME: to_bytes(Inside())}
         store.write(cell, frame(found), reverse=reverse_frame([1, 2, 3]), attachments=looked)
     SpeedStore(tmp_path / "results").write(speed_cell())
     monkeypatch.chdir(tmp_path)

@@ -14,11 +14,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page
 
+from bench.inside.record import NAME, to_bytes
 from bench.store import ResultStore
 from reports.page import write
 from tests.reports.axe import axe_script
 from tests.reports.browsing import Browser, Visit, visit
 from tests.reports.stored_ablations import store_map, store_table
+from tests.reports.stored_inside import TOLD, inside
 from tests.reports.stored_results import Plan, store_failure, store_result
 from tests.reports.stored_sweep import store_sweep
 
@@ -31,8 +33,10 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("report")
     store = ResultStore(root / "results")
     options = {"beam": 20, "a_rather_long_name_of_an_option": "and a long value " * 4}
+    beside = {NAME: to_bytes(inside())}
     for seed in (0, 1):
-        store_result(store, Plan("cart", paradigm="generative", seed=seed, options=options))
+        plan = Plan("cart", paradigm="generative", seed=seed, options=options, diagnostics=TOLD)
+        store_result(store, plan, attachments=beside)
     store_result(store, Plan("tiny-dual", skill=0.7), texts=["<img src=/stolen onerror=alert(1)>"])
     store_result(store, Plan("tiny-dual", dataset="flickr30k-mini", synthetic=True))
     for name, modality in (("clotho-mini", "audio"), ("msvd-mini", "video")):
@@ -53,19 +57,10 @@ def opened(browser: Browser, path: Path) -> Iterator[Visit]:
 
 
 def through(page: Page) -> None:
-    """Bring the whole page into view once, so that whatever waits for that is drawn."""
-    page.evaluate(
-        """async () => {
-          for (let y = 0; y < document.body.scrollHeight; y += 600) {
-            scrollTo(0, y);
-            await new Promise((done) => setTimeout(done, 20));
-          }
-        }"""
-    )
-    charts = page.locator("figure.chart").count()
-    page.wait_for_function(
-        "(charts) => document.querySelectorAll('figure.chart.drawn').length === charts", arg=charts
-    )
+    """Bring every chart into view, and wait until it is drawn."""
+    for chart in page.locator("figure.chart").all():
+        chart.scroll_into_view_if_needed()
+        chart.locator(".live .main-svg").first.wait_for()
 
 
 def accuracy(page: Page) -> Locator:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reports.exports.writing import exports_of, write_exports
-from reports.page import ReportError, page_of, put, read_folder
+from reports.page import SIZE_LIMIT, ReportError, page_of, put, read_folder
 from reports.reading import Reading
 
 PAGE = Path("reports/html/index.html")
@@ -41,6 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="HTML file to write; an older one is replaced (default: %(default)s)",
     )
+    parser.add_argument(
+        "--megabytes",
+        type=float,
+        default=SIZE_LIMIT / 1e6,
+        metavar="N",
+        help="largest size of the page; fewer queries can be looked at where all of them would "
+        "take it above that, and the page says so (default: %(default)g)",
+    )
     exports = parser.add_mutually_exclusive_group()
     exports.add_argument(
         "--export",
@@ -52,9 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exports.add_argument("--no-export", action="store_true", help="write the page alone")
     chosen = parser.parse_args(arguments)
     folder = chosen.export or (PAGE.parent / EXPORTS if chosen.output == PAGE else None)
+    limit = round(1e6 * chosen.megabytes)
     try:
         found = read_folder(chosen.results)
-        path = put(page_of(found, chosen.results), chosen.output)
+        path = put(page_of(found, chosen.results, limit), chosen.output)
         if folder is not None and not chosen.no_export:
             print(exported(found, folder))
     except ReportError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.manifold import TSNE
 
 from bench.item_map import IntArray, NoMap, Points
 from retrievers.base import ItemMap
@@ -32,6 +31,9 @@ def project(found: ItemMap, seed: int, most: int = MOST_ITEMS) -> Points:
     rows = drawn(gallery, seed, most)
     lengths = np.linalg.norm(found.embeddings[rows], axis=1, keepdims=True)
     embeddings = (found.embeddings[rows] / np.maximum(lengths, 1e-12)).astype(np.float32)
+    # It takes longer to load than a small cell takes to compute.
+    from sklearn.manifold import TSNE
+
     perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
     plane = TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(embeddings)
     return Points(embeddings, found.prefixes[rows], plane.astype(np.float32), gallery)
